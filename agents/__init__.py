@@ -1,0 +1,1 @@
+"""What staff see: the duty desk and its softphone, recordings, lists."""

@@ -1,0 +1,1 @@
+"""Words to audio (and, later, audio to words), in processes of its own."""

@@ -1,0 +1,301 @@
+"""The tables. One row per fact, one writer per fact; times are UTC with zone.
+
+Who writes what: `cases/` everything but `person_duty.live*` (telephony/live.py) and
+`call_leg`, `recording` (telephony/cel.py and telephony/ledger.py through cases/).
+"""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, MetaData, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: DateTime(timezone=True), dict[str, Any]: JSONB}
+
+
+NOW = text("now()")
+
+
+class Person(Base):
+    """A member of staff. `endpoint` is the opaque PJSIP endpoint name, `extension` what colleagues dial."""
+
+    __tablename__ = "person"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    login: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    role: Mapped[str]
+    password_hash: Mapped[str]
+    extension: Mapped[str | None] = mapped_column(unique=True)
+    endpoint: Mapped[str | None] = mapped_column(unique=True)
+    phone: Mapped[str] = mapped_column(server_default="browser")  # browser | hardware | none
+    language: Mapped[str] = mapped_column(server_default="zh")
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class SipSecret(Base):
+    """The endpoint's digest secrets: at most two live, so that an old one lives as long as its tab."""
+
+    __tablename__ = "sip_secret"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    secret: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class WebSession(Base):
+    """A log-in. `token_hash` is SHA-256 of the cookie."""
+
+    __tablename__ = "web_session"
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    seen_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    ended_at: Mapped[datetime | None]
+    address: Mapped[str] = mapped_column(server_default="")
+    user_agent: Mapped[str] = mapped_column(server_default="")
+
+
+class PersonDuty(Base):
+    """What an agent wants to be, and what the telephony sees of her. States: cases/duty.py.
+
+    `wanted` and `wanted_reason` are the agent's word (or the system's, when it pauses her);
+    `live` is derived from Asterisk and may be redrawn at any time.
+    """
+
+    __tablename__ = "person_duty"
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    wanted: Mapped[str] = mapped_column(server_default="off")  # off | ready | paused
+    wanted_reason: Mapped[str] = mapped_column(server_default="")  # a pause reason: meal, rest, no_answer, …
+    wanted_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    live: Mapped[str] = mapped_column(server_default="away")  # away | idle | ringing | talking | wrapup | paused
+    live_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    live_call_id: Mapped[str | None]
+
+
+class Caller(Base):
+    """Somebody who called before, as far as known."""
+
+    __tablename__ = "caller"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(server_default="")
+    sex: Mapped[str] = mapped_column(server_default="")
+    company: Mapped[str] = mapped_column(server_default="")
+    place: Mapped[str] = mapped_column(server_default="")
+    note: Mapped[str] = mapped_column(server_default="")
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class CallerNumber(Base):
+    __tablename__ = "caller_number"
+    number: Mapped[str] = mapped_column(primary_key=True)  # normalised, see routing/numbers.py
+    caller_id: Mapped[int] = mapped_column(ForeignKey("caller.id"), index=True)
+
+
+class Call(Base):
+    """One caller's visit, from ring to hang-up; transfers and a return to the queue stay in it.
+
+    `id` is minted by the dialplan; `offer_token` proves that a phone is being offered the call.
+    """
+
+    __tablename__ = "call"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    linkedid: Mapped[str] = mapped_column(index=True)
+    offer_token: Mapped[str]
+    line: Mapped[str]  # the published number that was dialled
+    number_raw: Mapped[str]
+    number: Mapped[str | None] = mapped_column(index=True)  # E.164, short code, or NULL when withheld
+    number_kind: Mapped[str]  # mobile | fixed | short | service | foreign | staff | withheld | unknown
+    caller_id: Mapped[int | None] = mapped_column(ForeignKey("caller.id"), index=True)
+    language: Mapped[str] = mapped_column(server_default="zh")
+    kind: Mapped[str] = mapped_column(server_default="")  # what was pressed: inquiry, help, complaint, ''
+    sealed: Mapped[bool] = mapped_column(server_default=text("false"))
+    outcome: Mapped[str] = mapped_column(server_default="live")  # live | answered | abandoned | rejected
+    began_at: Mapped[datetime] = mapped_column(index=True)
+    queued_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]  # by a person, not by the menu
+    ended_at: Mapped[datetime | None]
+    agent_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), index=True)  # who answered last
+    closed_reason: Mapped[str] = mapped_column(server_default="")  # needs no ticket: silent, wrong_number, …
+    closed_note: Mapped[str] = mapped_column(server_default="")
+    closed_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    closed_at: Mapped[datetime | None]
+
+
+class CallStep(Base):
+    """What happened in a call, in order: menu, key, queue, offer, answer, hold, transfer, end."""
+
+    __tablename__ = "call_step"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    call_id: Mapped[str] = mapped_column(ForeignKey("call.id"), index=True)
+    at: Mapped[datetime]
+    step: Mapped[str]
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    source: Mapped[str] = mapped_column(server_default="agi")  # agi | cel | desk
+    fingerprint: Mapped[str | None] = mapped_column(unique=True)  # makes re-reading CEL harmless
+
+
+class CallLeg(Base):
+    """One channel of a call, from CEL. An agent's leg that never answered is an offer, not a call."""
+
+    __tablename__ = "call_leg"
+    uniqueid: Mapped[str] = mapped_column(primary_key=True)
+    call_id: Mapped[str] = mapped_column(ForeignKey("call.id"), index=True)
+    channel: Mapped[str]
+    part: Mapped[str]  # caller | agent | consult | other
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), index=True)
+    began_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    cause: Mapped[int | None]
+
+
+class Recording(Base):
+    """The ledger: each answered call tied to a hashed stereo file (left caller, right agent), or to a gap."""
+
+    __tablename__ = "recording"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    call_id: Mapped[str] = mapped_column(ForeignKey("call.id"), index=True)
+    name: Mapped[str] = mapped_column(unique=True)  # stem of the leg files: <call id> or <call id>-consult-…
+    part: Mapped[str] = mapped_column(server_default="call")  # call | consult
+    state: Mapped[str]  # open | ready | gap
+    path: Mapped[str] = mapped_column(server_default="")  # relative to the recordings folder
+    sha256: Mapped[str] = mapped_column(server_default="")
+    duration_seconds: Mapped[float | None]
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    repaired: Mapped[bool] = mapped_column(server_default=text("false"))
+    note: Mapped[str] = mapped_column(server_default="")
+    peaks: Mapped[dict[str, Any] | None]  # {"caller": [0..1…], "agent": [...]} for the waveform
+    began_at: Mapped[datetime]
+    ready_at: Mapped[datetime | None]
+
+
+class Ticket(Base):
+    """工单. Sub-orders, extensions and visits come with the case workflow; states: cases/states.py."""
+
+    __tablename__ = "ticket"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    number: Mapped[str] = mapped_column(unique=True)  # yyMMdd + sequence of the day
+    state: Mapped[str]
+    channel: Mapped[str]  # phone | sms | fax | web | letter
+    kind: Mapped[str]
+    urgency: Mapped[str] = mapped_column(server_default="normal")  # normal | urgent | critical
+    sealed: Mapped[bool] = mapped_column(server_default=text("false"))
+    caller_id: Mapped[int | None] = mapped_column(ForeignKey("caller.id"), index=True)
+    caller_name: Mapped[str] = mapped_column(server_default="")
+    caller_sex: Mapped[str] = mapped_column(server_default="")
+    calling_number: Mapped[str] = mapped_column(server_default="")
+    contact_number: Mapped[str] = mapped_column(server_default="")
+    company: Mapped[str] = mapped_column(server_default="")
+    place: Mapped[str] = mapped_column(server_default="")
+    category: Mapped[str] = mapped_column(server_default="")
+    accused: Mapped[str] = mapped_column(server_default="")
+    title: Mapped[str]
+    content: Mapped[str]
+    answer: Mapped[str] = mapped_column(server_default="")  # what the caller was told at once
+    reply_wanted: Mapped[bool] = mapped_column(server_default=text("true"))
+    due_at: Mapped[datetime | None] = mapped_column(index=True)
+    due_rule: Mapped[str] = mapped_column(server_default="")  # why this deadline, in words
+    due_provisional: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)
+    changed_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+
+
+class TicketCall(Base):
+    __tablename__ = "ticket_call"
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id"), primary_key=True)
+    call_id: Mapped[str] = mapped_column(ForeignKey("call.id"), primary_key=True, index=True)
+
+
+class Named(Base):
+    """Who may see a sealed call or ticket; `why` names the rule or the act."""
+
+    __tablename__ = "named"
+    __table_args__ = (
+        UniqueConstraint("person_id", "call_id"),
+        UniqueConstraint("person_id", "ticket_id", name="uq_named_person_ticket"),
+    )
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    call_id: Mapped[str | None] = mapped_column(ForeignKey("call.id"), index=True)
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"), index=True)
+    why: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Draft(Base):
+    """What is typed and not yet saved, per person and call. `revision` is the browser's counter."""
+
+    __tablename__ = "draft"
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    call_id: Mapped[str] = mapped_column(primary_key=True)
+    body: Mapped[dict[str, Any]]
+    revision: Mapped[int]
+    changed_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Journal(Base):
+    """Append-only: who did what to what. Personal data is referenced by id, never copied."""
+
+    __tablename__ = "journal"
+    __table_args__ = (Index("ix_journal_subject", "subject_kind", "subject_id"),)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))  # NULL: the system
+    act: Mapped[str]  # ticket.created, call.closed, recording.played, duty.paused, …
+    subject_kind: Mapped[str]  # call | ticket | recording | person
+    subject_id: Mapped[str]
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    address: Mapped[str] = mapped_column(server_default="")
+
+
+class Outbox(Base):
+    """All that leaves: written in the act's transaction, sent by the clock (senders come with doors/)."""
+
+    __tablename__ = "outbox"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    kind: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    due_at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)
+    claimed_at: Mapped[datetime | None]
+    done_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class CalendarDay(Base):
+    """Days that differ from the week's rule: holidays and make-up workdays. Editable."""
+
+    __tablename__ = "calendar_day"
+    day: Mapped[date] = mapped_column(primary_key=True)
+    works: Mapped[bool]
+    name: Mapped[str] = mapped_column(server_default="")
+
+
+class CalendarYear(Base):
+    """Years whose holidays are announced; a deadline that touches any other is provisional."""
+
+    __tablename__ = "calendar_year"
+    year: Mapped[int] = mapped_column(primary_key=True)
+    announced: Mapped[bool] = mapped_column(server_default=text("true"))
+
+
+class ReadMark(Base):
+    """How far a file was read, so that a restart goes on where it stopped (CEL, spool)."""
+
+    __tablename__ = "read_mark"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    inode: Mapped[int] = mapped_column(BigInteger)
+    offset: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,24 @@
+"""Who is looking. Every query of calls, tickets and recordings takes a Viewer."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a member of staff is here to do (domain: 坐席, 班长, 督办员, 纪检监察, 管理员)."""
+
+    AGENT = "agent"
+    SHIFT_LEADER = "shift_leader"
+    SUPERVISOR = "supervisor"
+    DISCIPLINE = "discipline"
+    ADMINISTRATOR = "administrator"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """One person in one session; `address` is the peer's IP, for the journal."""
+
+    person_id: int
+    role: Role
+    name: str = ""
+    address: str = ""

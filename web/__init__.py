@@ -1,0 +1,1 @@
+"""What all pages share: shell, log-in, macros, design tokens, messages, server-sent events."""

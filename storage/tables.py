@@ -5,7 +5,7 @@ Who writes what: `cases/` everything but `person_duty.live*` (telephony/live.py)
 """
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, MetaData, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -21,7 +21,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: DateTime(timezone=True), dict[str, Any]: JSONB}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: DateTime(timezone=True), dict[str, Any]: JSONB}
 
 
 NOW = text("now()")
@@ -79,7 +79,9 @@ class PersonDuty(Base):
     wanted: Mapped[str] = mapped_column(server_default="off")  # off | ready | paused
     wanted_reason: Mapped[str] = mapped_column(server_default="")  # a pause reason: meal, rest, no_answer, …
     wanted_at: Mapped[datetime] = mapped_column(server_default=NOW)
-    live: Mapped[str] = mapped_column(server_default="away")  # away | idle | ringing | talking | wrapup | paused
+    live: Mapped[str] = mapped_column(
+        server_default="away"
+    )  # away | idle | ringing | talking | wrapup | paused
     live_at: Mapped[datetime] = mapped_column(server_default=NOW)
     live_call_id: Mapped[str | None]
 
@@ -212,6 +214,14 @@ class Ticket(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)
     changed_at: Mapped[datetime] = mapped_column(server_default=NOW)
     version: Mapped[int] = mapped_column(server_default=text("1"))
+
+
+class TicketDay(Base):
+    """The last ticket number given out on a day (of the policy's zone); its row is the day's queue."""
+
+    __tablename__ = "ticket_day"
+    day: Mapped[date] = mapped_column(primary_key=True)
+    last: Mapped[int]
 
 
 class TicketCall(Base):

@@ -1,0 +1,137 @@
+"""The embedded server, the limits of a transaction, the migrations."""
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from storage.database import Database, DatabaseAway
+from storage.migrate import current, newest, upgrade
+from storage.server import EmbeddedServer, ServerError
+from storage.tables import Base
+
+
+def test_the_migrations_make_just_what_the_tables_say(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_migrating_twice_changes_nothing(database_url: str) -> None:
+    upgrade(database_url)
+    assert current(database_url) == newest()
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE journal SET act = 'x'", "DELETE FROM journal", "TRUNCATE journal"]
+)
+def test_the_journal_cannot_be_rewritten(database: Database, change: str) -> None:
+    with database.session() as session:
+        session.execute(text("INSERT INTO journal (act, subject_kind, subject_id) VALUES ('a', 'call', '1')"))
+    with pytest.raises(DBAPIError, match="append-only"), database.session() as session:
+        session.execute(text(change))
+    with database.session() as session:
+        assert session.scalar(text("SELECT act FROM journal")) == "a"
+
+
+def test_an_exception_leaves_nothing_behind(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.session() as session:
+        session.execute(text("INSERT INTO calendar_year (year) VALUES (2000)"))
+        _ = 1 / 0
+    with database.session() as session:
+        assert session.scalar(text("SELECT count(*) FROM calendar_year WHERE year = 2000")) == 0
+
+
+def test_a_slow_statement_ends_at_the_limit(database: Database) -> None:
+    with pytest.raises(DatabaseAway, match="timeout"), database.session(limit_seconds=0.2) as session:
+        session.execute(text("SELECT pg_sleep(20)"))
+
+
+def test_a_lock_held_by_another_ends_at_the_limit(database: Database) -> None:
+    with database.session() as holder:
+        holder.execute(text("LOCK TABLE calendar_year"))
+        with pytest.raises(DatabaseAway), database.session(limit_seconds=0.2) as session:
+            session.execute(text("SELECT * FROM calendar_year"))
+
+
+def test_a_connection_that_died_in_the_pool_is_replaced_unseen(database: Database) -> None:
+    with database.session() as session:
+        pid = session.scalar(text("SELECT pg_backend_pid()"))
+    with database.engine.connect() as other:
+        if other.scalar(text("SELECT pg_backend_pid()")) == pid:
+            with database.engine.connect() as third:
+                third.execute(text("SELECT 1"))
+    psutil.Process(pid).send_signal(signal.SIGTERM)
+    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=10)
+    with database.session() as session:
+        assert session.scalar(text("SELECT 1")) == 1
+
+
+def test_a_frozen_backend_is_given_up_on(database: Database) -> None:
+    frozen = []
+    try:
+        with pytest.raises(DatabaseAway), database.session(limit_seconds=0.2) as session:
+            frozen = [psutil.Process(session.scalar(text("SELECT pg_backend_pid()")))]
+            frozen[0].suspend()
+            session.execute(text("SELECT 1"))
+    finally:
+        for backend in frozen:
+            backend.resume()
+        psutil.wait_procs(frozen, timeout=10)
+
+
+def _server(folder: Path) -> EmbeddedServer:
+    folder.chmod(0o711)
+    user = "nobody" if os.geteuid() == 0 else None
+    return EmbeddedServer(folder / "postgres" / "data", folder / "s", run_as=user)
+
+
+def test_a_killed_server_comes_back_and_a_running_one_is_adopted(short_folder: Path) -> None:
+    first = _server(short_folder)
+    upgrade(first.start())
+    try:
+        assert first.pid is not None
+        second = _server(short_folder)
+        second.start()
+        assert second.pid == first.pid
+
+        killed = psutil.Process(first.pid)
+        killed.kill()
+        database = Database(first.url)
+        psutil.wait_procs([killed], timeout=10)
+        with pytest.raises(DatabaseAway), database.session():
+            pass
+        first.start()
+        with database.session() as session:
+            assert session.scalar(text("SELECT count(*) FROM call")) == 0
+        database.close()
+    finally:
+        first.stop()
+    assert first.pid is None
+    first.stop()  # harmless
+
+
+def test_nobody_but_the_owner_enters_the_socket_folder(server: EmbeddedServer) -> None:
+    assert server.socket_folder.stat().st_mode & 0o777 == 0o700
+    assert server.folder.stat().st_mode & 0o777 == 0o700
+    connections = psutil.Process(server.pid).net_connections() if server.pid else []
+    assert [each for each in connections if each.status == "LISTEN"] == []
+
+
+def test_a_pid_file_that_names_somebody_else_does_not_count(short_folder: Path) -> None:
+    server = _server(short_folder)
+    server.folder.mkdir(parents=True)
+    (server.folder / "postmaster.pid").write_text(f"{os.getpid()}\n")
+    assert server.pid is None
+
+
+def test_too_long_a_socket_path_says_what_to_do(short_folder: Path) -> None:
+    server = EmbeddedServer(short_folder / "data", short_folder / ("x" * 100), run_as="nobody")
+    with pytest.raises(ServerError, match="choose a shorter one"):
+        server.start()

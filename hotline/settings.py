@@ -1,12 +1,22 @@
 """What an operator may set, all as HOTLINE_… in the environment or in HOTLINE_HOME/hotline.env."""
 
+import difflib
+import ipaddress
 import os
+import re
+from collections import Counter
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+PREFIX = "HOTLINE_"
+PORTS = ("web_port", "sip_port", "agi_port", "ami_port", "asterisk_http_port")
+
+
+class SettingsError(ValueError):
+    """One line a fault: the setting, what is wrong with it, and the remedy."""
 
 
 def default_home() -> Path:
@@ -14,12 +24,18 @@ def default_home() -> Path:
     return Path("/var/lib/hotline") if os.geteuid() == 0 else CHECKOUT / ".hotline"
 
 
+def home_folder() -> Path:
+    """Where all state lives: HOTLINE_HOME, else the default (hotline.env lies in it, so cannot set it)."""
+    named = os.environ.get("HOTLINE_HOME", "")
+    return Path(named).expanduser().absolute() if named else default_home()
+
+
 class Settings(BaseSettings):
     """Every setting has a default that serves one machine on 127.0.0.1."""
 
-    model_config = SettingsConfigDict(env_prefix="HOTLINE_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
 
-    home: Path = Field(default_factory=default_home)
+    home: Path = Field(default_factory=home_folder)
     bind: str = "127.0.0.1"
     web_port: int = Field(8080, ge=1, le=65535)
     sip_port: int = Field(5060, ge=1, le=65535)
@@ -35,3 +51,101 @@ class Settings(BaseSettings):
     policy: Path = CHECKOUT / "policies" / "mianyang-962299.toml"
     sounds: Path | None = None  # studio recordings that replace prompts; default: home/sounds
     log_level: str = "INFO"
+
+    @field_validator("bind")
+    @classmethod
+    def _an_address(cls, bind: str) -> str:
+        ipaddress.ip_address(bind)
+        return bind
+
+    @field_validator("trunk_peers")
+    @classmethod
+    def _addresses(cls, peers: str) -> str:
+        for peer in filter(None, (part.strip() for part in peers.split(","))):
+            ipaddress.ip_network(peer, strict=False)
+        return peers
+
+    @field_validator("trunk_register")
+    @classmethod
+    def _an_account(cls, account: str) -> str:
+        if account and not re.fullmatch(r"[^:@\s]+:[^@\s]+@[^@:\s]+(:\d+)?", account):
+            raise ValueError("should read user:secret@host or user:secret@host:port")
+        return account
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres(cls, url: str) -> str:
+        if url and not url.startswith(("postgresql://", "postgresql+psycopg://")):
+            raise ValueError("should begin with postgresql://")
+        return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @field_validator("log_level")
+    @classmethod
+    def _a_level(cls, level: str) -> str:
+        if level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            raise ValueError("should be DEBUG, INFO, WARNING or ERROR")
+        return level.upper()
+
+    @model_validator(mode="after")
+    def _no_two_on_one_port(self) -> "Settings":
+        if self.rtp_start >= self.rtp_end:
+            raise ValueError(
+                f"{PREFIX}RTP_START={self.rtp_start} should be below {PREFIX}RTP_END={self.rtp_end}"
+            )
+        taken = Counter(getattr(self, name) for name in PORTS)
+        for port, uses in taken.items():
+            if uses > 1:
+                names = " and ".join(
+                    f"{PREFIX}{name.upper()}" for name in PORTS if getattr(self, name) == port
+                )
+                raise ValueError(f"{names} are both {port}: each needs a port of its own")
+            if self.rtp_start <= port <= self.rtp_end and port == self.sip_port:
+                raise ValueError(
+                    f"{PREFIX}SIP_PORT={port} lies between {PREFIX}RTP_START and {PREFIX}RTP_END"
+                )
+        return self
+
+
+def load() -> Settings:
+    """The settings in force; SettingsError lists every fault with its remedy."""
+    home = home_folder()
+    file = home / "hotline.env"
+    where = f"correct it in the environment or in {file}"
+    misspelt = [_misspelt(name) for name in sorted(_given(file)) if name not in _names()]
+    try:
+        settings = Settings(_env_file=file if file.is_file() else None, home=home)
+    except ValidationError as why:
+        faults = [_fault(error["loc"], error["msg"], error.get("input")) for error in why.errors()]
+        raise SettingsError("\n".join(f"{fault}; {where}" for fault in [*misspelt, *faults])) from None
+    if misspelt:
+        raise SettingsError("\n".join(f"{fault}; {where}" for fault in misspelt))
+    return settings
+
+
+def _names() -> set[str]:
+    return {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+
+
+def _given(file: Path) -> set[str]:
+    """Every HOTLINE_… name that somebody gave, in the environment or in the file."""
+    names = {name for name in os.environ if name.startswith(PREFIX)}
+    if file.is_file():
+        pairs = (
+            line.partition("=")[0].removeprefix("export ").strip() for line in file.read_text().splitlines()
+        )
+        names |= {name for name in pairs if name and not name.startswith("#")}
+    return names
+
+
+def _misspelt(name: str) -> str:
+    near = difflib.get_close_matches(name, _names(), n=1)
+    return f"{name} is not a setting{f' (did you mean {near[0]}?)' if near else ''}"
+
+
+def _fault(where: tuple[int | str, ...], message: str, given: object) -> str:
+    words = message.removeprefix("Value error, ")
+    if not where:  # the two-setting checks name their settings themselves
+        return words
+    # A secret must not end up in a log because of a slip beside it.
+    shown = "…" if where[0] in ("trunk_register", "database_url") else given
+    return f"{PREFIX}{str(where[0]).upper()}={shown}: {words}"

@@ -1,0 +1,236 @@
+/** One agent's desk: what happens on the line is said, shown and written down; what she presses is done. */
+
+import { microphone, MicrophoneFault, playOn } from "./devices.js";
+import { DeviceTest } from "./device_test.js";
+import type { PhoneSettings } from "./exchange.js";
+import * as keys from "./keys.js";
+import * as notice from "./notice.js";
+import { Phone, type LineName, type PhoneEvents, type Ring } from "./phone.js";
+import type { Duty } from "./says.js";
+import { get, post, Refusal } from "./server.js";
+import { Stage } from "./stage.js";
+import { rangOut, type NetState, type TabState } from "./states.js";
+import { Strip } from "./strip.js";
+import { Tab } from "./tab.js";
+import { Ringer } from "./tones.js";
+import { t } from "./words.js";
+
+interface Offer { call_id: string; offer: string }
+
+const settings = (): Promise<PhoneSettings> => get<PhoneSettings>("/phone/settings");
+
+export class Desk implements PhoneEvents {
+  #phone: Phone | null = null;
+  #duty: Duty | null = null;
+  #net: NetState = "off";
+  readonly #hardware: boolean;
+  readonly #strip: Strip;
+  readonly #stage: Stage;
+  readonly #ringer = new Ringer();
+  readonly #tab: Tab;
+  readonly #audio: Record<LineName, HTMLAudioElement> = { one: new Audio(), two: new Audio() };
+
+  constructor(element: HTMLElement) {
+    this.#hardware = element.dataset["phone"] !== "browser";
+    this.#strip = new Strip(element, (act, value) => void this.#press(act, value));
+    this.#stage = new Stage(document.getElementById("desk")!, this.#strip.ringCard);
+    this.#tab = new Tab((state) => void this.#tabChanged(state), () => this.#phone?.busy ?? false);
+  }
+
+  async begin(): Promise<void> {
+    keys.listen();
+    new DeviceTest().watch();
+    addEventListener("beforeunload", (event) => { if (this.#phone?.busy) event.preventDefault(); });
+    document.addEventListener("hotline:note", (event) => void this.#note((event as CustomEvent<Note>).detail));
+    this.changed();
+    if (!this.#hardware) this.#tab.claim();
+    await this.#lookAtDuty();
+  }
+
+  // -- what the phone tells -------------------------------------------------------------
+
+  changed(): void {
+    const phone = this.#phone;
+    const lines = phone?.lines ?? { one: "idle", two: "idle" };
+    const model = { hardware: this.#hardware, lines, net: this.#net, tab: this.#tab.state, duty: this.#duty };
+    const name = (line: LineName): string => {
+      const peer = phone?.peer(line);
+      return peer ? [peer.name, peer.number].filter((x, i, all) => x && all.indexOf(x) === i).join(" ") : "";
+    };
+    this.#strip.paint(model, phone?.muted ?? false, name("one"), name("two"), { line: phone?.since("one") ?? 0 });
+  }
+
+  network(state: NetState): void {
+    const before = this.#net;
+    this.#net = state;
+    if (state === "ready" && before !== "ready") this.#strip.notice("");
+    if (state === "lost" || state === "offline" || state === "refused")
+      this.#strip.notice(t(`phone.net.${state}`), "bad");
+    this.changed();
+  }
+
+  ringing(ring: Ring): void {
+    performance.mark("invite", { detail: ring.callId });
+    this.#strip.notice("");
+    void this.#show(ring.callId, ring.offer);
+    void this.#ringer.start().catch(() => this.#strip.notice(t("phone.fault.silent"), "warn"));
+    notice.announce(t("phone.says.ringing"), `${ring.name} ${ring.number}`.trim());
+  }
+
+  answered(ring: Ring): void {
+    this.#quiet();
+    if (ring.callId) this.#stage.front(ring.callId);
+  }
+
+  ended(line: LineName, { spoke, rangSeconds, elsewhere }: { spoke: boolean; rangSeconds: number; elsewhere: boolean }): void {
+    this.#quiet();
+    if (line === "two" || spoke || rangSeconds === 0) return;
+    if (elsewhere) this.#strip.notice(t("phone.ring.elsewhere"));
+    else if (rangOut(rangSeconds, this.#phone!.settings.ring_seconds)) this.#strip.notice(t("phone.ring.missed"), "warn");
+    else this.#strip.notice(t("phone.ring.gone"));
+  }
+
+  transferFailed(target: string): void {
+    this.#strip.notice(t("phone.transfer.failed", { target }), "warn");
+  }
+
+  audio(line: LineName, stream: MediaStream | null): void {
+    const audio = this.#audio[line];
+    audio.srcObject = stream;
+    if (stream) void playOn("speaker", audio).catch(() => this.#strip.notice(t("phone.fault.silent"), "bad"));
+  }
+
+  // -- what the agent presses ---------------------------------------------------------------
+
+  async #press(act: string, value: string): Promise<void> {
+    try {
+      await this.#act(act, value);
+    } catch (error) {
+      this.#strip.notice(sentence(error), "bad");
+    }
+    this.changed();
+  }
+
+  async #act(act: string, value: string): Promise<unknown> {
+    const phone = this.#phone;
+    switch (act) {
+      case "answer": return phone?.answer();
+      case "hangup": return phone?.hangUp();
+      case "hold": return phone?.may("resume") ? phone.resume() : phone?.hold();
+      case "mute": return phone?.toggleMute();
+      case "digit": return phone?.digit(value);
+      case "panel": return this.#openPanel(value);
+      case "blind": return this.#toTarget(value, (target) => phone?.blind(target));
+      case "consult": return this.#toTarget(value, (target) => phone?.consult(target));
+      case "complete": return phone?.complete();
+      case "swap": return phone?.swap();
+      case "leader": return this.#callLeader();
+      case "take": return this.#take();
+      case "duty": return this.#want(value);
+      case "done": return this.#told(await post<Duty>("/desk/wrapup/end"));
+      case "close-notice": return this.#strip.notice("");
+      default: throw new Error(`unknown act ${act}`);
+    }
+  }
+
+  async #openPanel(name: string): Promise<void> {
+    if (name === "move") await this.#stage.colleagues();
+    this.#strip.panel(name);
+  }
+
+  async #toTarget(target: string, act: (target: string) => unknown): Promise<void> {
+    if (!/^\d{2,15}$/.test(target)) return this.#strip.notice(t("phone.transfer.whom"), "warn");
+    this.#strip.panel("");
+    await act(target);
+  }
+
+  async #callLeader(): Promise<void> {
+    const callId = this.#phone?.peer("one")?.callId;
+    if (!callId) return;
+    const { message } = await post<{ message: string }>(`/desk/calls/${callId}/leader`);
+    this.#strip.notice(message);
+  }
+
+  async #take(): Promise<void> {
+    if (!(await this.#tab.take())) this.#strip.notice(t("phone.tab.busy"), "warn");
+  }
+
+  /** Ready only with a microphone that works: better to hear it now than with a caller on the line. */
+  async #want(value: string): Promise<void> {
+    const [wanted = "", reason = ""] = value.split(" ");
+    this.#strip.panel("");
+    if (wanted === "ready" && !this.#hardware) {
+      notice.askLeave();
+      for (const track of (await microphone()).getTracks()) track.stop();
+    }
+    this.#told(await post<Duty>("/desk/duty", { wanted, reason }));
+  }
+
+  // -- what the server tells ---------------------------------------------------------------
+
+  async #note({ name, data }: Note): Promise<void> {
+    if (name === "hello" || name === "person.duty") await this.#lookAtDuty();
+    if (name === "person.offer" && this.#hardware) {
+      const { call_id, offer } = data as unknown as Offer;
+      await this.#show(call_id, offer);
+    }
+    this.#stage.note(name);
+  }
+
+  async #lookAtDuty(): Promise<void> {
+    try {
+      this.#told(await get<Duty>("/desk/duty"));
+    } catch {
+      this.#duty = null;
+      this.changed();
+    }
+  }
+
+  #told(duty: Duty & { message?: string }): void {
+    this.#duty = duty;
+    if (duty.message) this.#strip.notice(duty.message, "warn");
+    this.changed();
+  }
+
+  // -- the rest ----------------------------------------------------------------------------
+
+  async #tabChanged(state: TabState): Promise<void> {
+    if (state === "holder") await this.#connect();
+    else if (this.#phone && state === "taken") {
+      this.#phone.stop();
+      this.#phone = null;
+      this.#net = "off";
+    }
+    this.changed();
+  }
+
+  async #connect(): Promise<void> {
+    try {
+      this.#phone = new Phone(await settings(), this, microphone, settings);
+      this.#phone.start();
+      this.#strip.notice("");
+    } catch (error) {
+      this.#strip.notice(sentence(error), "bad");
+      setTimeout(() => { if (this.#tab.state === "holder" && !this.#phone) void this.#connect(); }, 5000);
+    }
+  }
+
+  async #show(callId: string, offer: string): Promise<void> {
+    if (callId && !(await this.#stage.arrive(callId, offer))) this.#strip.notice(t("desk.no_record"), "warn");
+  }
+
+  #quiet(): void {
+    this.#ringer.stop();
+    notice.withdraw();
+    this.#stage.ringOver();
+  }
+}
+
+/** A note of the event stream, as the shell passes it on: `person.offer`, `person.duty`, `hello`, … */
+interface Note { name: string; data: Record<string, unknown> }
+
+function sentence(error: unknown): string {
+  if (error instanceof MicrophoneFault) return t(`phone.fault.${error.code}`);
+  if (error instanceof Refusal) return error.message || t(error.away ? "desk.away" : "desk.refused");
+  throw error;
+}

@@ -1,0 +1,106 @@
+/** The strip on the screen: paints what it is told, and turns its buttons into acts. It decides nothing. */
+
+import { clock, t } from "./words.js";
+import { allowed, type Act } from "./states.js";
+import { saying, type Duty, type Model, type Saying } from "./says.js";
+
+/** What the buttons of the strip ask for: `data-act`, with `data-value` where there is one. */
+export type Pressed = (act: string, value: string) => void;
+
+export interface Times { line: number } // milliseconds since the epoch
+
+export class Strip {
+  #saying: Saying | null = null;
+  #duty: Duty | null = null;
+  #times: Times = { line: Date.now() };
+
+  constructor(readonly element: HTMLElement, pressed: Pressed) {
+    element.addEventListener("click", (event) => {
+      const button = (event.target as HTMLElement).closest<HTMLButtonElement>("button[data-act]");
+      if (!button) return;
+      const field = button.form?.elements.namedItem("target") as HTMLInputElement | null;
+      pressed(button.dataset["act"]!, button.dataset["value"] ?? field?.value.trim() ?? "");
+    });
+    setInterval(() => this.#tick(), 500);
+  }
+
+  paint(model: Model, muted: boolean, who: string, other: string, times: Times): void {
+    this.#duty = model.duty;
+    this.#times = times;
+    this.#saying = saying(model);
+    const { key, shape, tone } = this.#saying;
+    const now = this.#find("[data-now]");
+    now.dataset["tone"] = tone;
+    now.dataset["state"] = key;
+    const use = now.querySelector("use")!;
+    use.setAttribute("href", use.getAttribute("href")!.replace(/#.*/, `#${shape}`));
+    write(this.#find("[data-says=state]"), t(`phone.says.${key}`, { reason: model.duty?.reason_name ?? "" }));
+    write(this.#find("[data-says=who]"), other ? t("phone.with", { who, other }) : who);
+    this.#keys(model, muted);
+    this.#dutyKeys(model);
+    this.#tick();
+  }
+
+  /** A sentence that stays until the next one or until it is put away. */
+  notice(text: string, tone: "calm" | "warn" | "bad" = "calm"): void {
+    const place = this.#find("[data-notice]");
+    place.hidden = text === "";
+    place.dataset["tone"] = tone;
+    write(place.querySelector("[data-says=notice]")!, text);
+  }
+
+  panel(name: string, open?: boolean): void {
+    for (const panel of this.element.querySelectorAll<HTMLElement>("[data-panel]")) {
+      const show = panel.dataset["panel"] === name && (open ?? panel.hidden);
+      panel.hidden = !show;
+      if (show) panel.querySelector<HTMLElement>("input, button")?.focus();
+    }
+    for (const button of this.element.querySelectorAll<HTMLElement>("[aria-controls]"))
+      button.setAttribute("aria-expanded", String(!document.getElementById(button.getAttribute("aria-controls")!)!.hidden));
+  }
+
+  get ringCard(): HTMLElement {
+    return this.#find("[data-ring-card]");
+  }
+
+  #keys({ lines, tab, hardware }: Model, muted: boolean): void {
+    const may = hardware ? new Set<Act>() : allowed(lines);
+    for (const button of this.element.querySelectorAll<HTMLButtonElement>("button[data-needs]"))
+      button.disabled = !button.dataset["needs"]!.split(" ").some((act) => may.has(act as Act));
+    const held = lines.one === "held" && lines.two === "idle";
+    label(this.#find("[data-act=hold]"), t(held ? "phone.key.resume" : "phone.key.hold"), held);
+    label(this.#find("[data-act=mute]"), t(muted ? "phone.key.unmute" : "phone.key.mute"), muted);
+    this.#find("[data-act=take]").hidden = hardware || tab === "holder" || tab === "asking";
+  }
+
+  #dutyKeys({ duty }: Model): void {
+    for (const wanted of ["ready", "paused", "off"])
+      this.#find(`[data-wanted=${wanted}]`).setAttribute("aria-pressed", String(duty?.wanted === wanted));
+    (this.#find("[data-act=done]") as HTMLButtonElement).disabled = duty?.live !== "wrapup";
+  }
+
+  #tick(): void {
+    const place = this.#find("[data-says=clock]");
+    const since = (iso: string): number => (Date.now() - Date.parse(iso)) / 1000;
+    switch (this.#saying?.clock) {
+      case "line": return write(place, clock((Date.now() - this.#times.line) / 1000));
+      case "duty": return write(place, clock(since(this.#duty!.live_at)));
+      case "wrapup": return write(place, clock(this.#duty!.wrapup_seconds - since(this.#duty!.live_at)));
+      default: return write(place, "");
+    }
+  }
+
+  #find(selector: string): HTMLElement {
+    return this.element.querySelector<HTMLElement>(selector)!;
+  }
+}
+
+/** Only what changed: a live region must not be read twice. */
+function write(place: Element, text: string): void {
+  if (place.textContent !== text) place.textContent = text;
+}
+
+function label(button: HTMLElement, text: string, pressed: boolean): void {
+  write(button.querySelector("[data-label]")!, text);
+  button.setAttribute("aria-pressed", String(pressed));
+}

@@ -1,0 +1,202 @@
+/** The calls in hand: the caller's record and the ticket form of each, kept until saved or closed. */
+
+import { DraftKeeper, type Body, type Draft } from "./draft.js";
+import { getText, post, put, Refusal } from "./server.js";
+import { t } from "./words.js";
+
+interface Saved { message: string; number?: string; address?: string }
+
+/** Resolves after the browser has put the last change on the screen. */
+export function painted(): Promise<void> {
+  return new Promise((resolve) =>
+    requestAnimationFrame(() => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => resolve();
+      port2.postMessage(null);
+    }),
+  );
+}
+
+class Work {
+  readonly form: HTMLFormElement;
+  readonly #keeper: DraftKeeper;
+
+  constructor(readonly element: HTMLElement, readonly callId: string, private readonly done: (work: Work) => void) {
+    this.form = element.querySelector("form")!;
+    this.#keeper = new DraftKeeper(
+      `hotline.draft.${element.dataset["person"]}.${callId}`,
+      localStorage,
+      async (draft) => (await put<{ revision: number }>(`/desk/calls/${callId}/draft`, draft)).revision,
+      (where) => this.#say("draft", t(`desk.draft.${where}`)),
+    );
+    this.#restore();
+    this.form.addEventListener("input", () => this.#typed());
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.save();
+    });
+    for (const button of element.querySelectorAll<HTMLButtonElement>("button[data-close]"))
+      button.addEventListener("click", () => void this.close(button.dataset["close"]!));
+  }
+
+  get body(): Body {
+    return Object.fromEntries([...new FormData(this.form)].map(([name, value]) => [name, String(value)]));
+  }
+
+  async save(): Promise<void> {
+    await this.#act(() => post<Saved>(`/desk/calls/${this.callId}/ticket`, this.body));
+  }
+
+  async close(reason: string): Promise<void> {
+    await this.#act(() => post<Saved>(`/desk/calls/${this.callId}/close`, { reason, note: "" }));
+  }
+
+  async #act(act: () => Promise<Saved>): Promise<void> {
+    this.#busy(true);
+    this.#faults({});
+    this.#say("result", t("desk.saving"));
+    await this.#keeper.rest();
+    try {
+      const saved = await act();
+      this.#keeper.forget();
+      this.#finish(saved);
+    } catch (error) {
+      const refusal = error as Refusal;
+      this.#busy(false);
+      this.#faults(refusal.fields);
+      this.#say("result", refusal.message || t(refusal.away ? "desk.away" : "desk.refused"), "bad");
+    }
+  }
+
+  #finish(saved: Saved): void {
+    this.element.dataset["done"] = "";
+    this.#say("result", saved.message, "calm");
+    const link = this.element.querySelector<HTMLAnchorElement>("[data-saved]");
+    if (link && saved.address) {
+      link.href = saved.address;
+      link.textContent = saved.number ?? "";
+      link.hidden = false;
+    }
+    this.done(this);
+  }
+
+  #restore(): void {
+    const island = this.element.querySelector("script[data-draft]");
+    const draft = this.#keeper.begin(JSON.parse(island?.textContent ?? '{"revision":0,"body":{}}') as Draft);
+    if (draft.revision === 0) return;
+    for (const field of this.form.elements) fill(field, draft.body);
+    this.#kind();
+    this.#say("draft", t("desk.draft.restored"));
+  }
+
+  #typed(): void {
+    this.#kind();
+    this.#keeper.typed(this.body);
+  }
+
+  /** A matter that is sealed says so, and asks whom it is about. */
+  #kind(): void {
+    const kind = this.form.querySelector<HTMLInputElement>("input[name=kind]:checked");
+    this.element.dataset["sealed"] = kind?.dataset["sealed"] ?? "";
+  }
+
+  #busy(busy: boolean): void {
+    for (const button of this.element.querySelectorAll<HTMLButtonElement>("button")) button.disabled = busy;
+  }
+
+  #say(where: "draft" | "result", text: string, tone = ""): void {
+    const place = this.element.querySelector<HTMLElement>(`[data-says=${where}]`);
+    if (!place) return;
+    place.textContent = text;
+    place.dataset["tone"] = tone;
+  }
+
+  #faults(fields: Readonly<Record<string, string>>): void {
+    for (const place of this.form.querySelectorAll<HTMLElement>("[data-fault]")) {
+      const name = place.dataset["fault"]!;
+      const text = fields[name] ?? "";
+      place.textContent = text;
+      for (const field of this.form.querySelectorAll(`[name="${name}"]`)) {
+        if (text) field.setAttribute("aria-invalid", "true");
+        else field.removeAttribute("aria-invalid");
+      }
+    }
+    this.form.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
+  }
+}
+
+function fill(field: Element, body: Body): void {
+  if (field instanceof HTMLInputElement && (field.type === "radio" || field.type === "checkbox"))
+    field.checked = body[field.name] === field.value;
+  else if (field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement || field instanceof HTMLSelectElement)
+    field.value = body[field.name] ?? "";
+}
+
+export class Works {
+  readonly #works = new Map<string, Work>();
+
+  constructor(
+    private readonly stage: HTMLElement,
+    private readonly tabs: HTMLElement,
+    private readonly changed: () => void,
+  ) {}
+
+  get current(): HTMLElement | null {
+    return this.stage.querySelector<HTMLElement>(".work:not([hidden])");
+  }
+
+  /** Fetch and show a call's record; at once when nothing else is in hand, else as one more tab. */
+  async open(callId: string, offer: string, front: boolean): Promise<HTMLElement | null> {
+    const known = this.#works.get(callId);
+    if (known) {
+      if (front) this.show(callId);
+      return known.element;
+    }
+    const text = await getText(`/desk/calls/${callId}?offer=${encodeURIComponent(offer)}`).catch(() => null);
+    if (text === null) return null;
+    const element = new DOMParser().parseFromString(text, "text/html").querySelector<HTMLElement>(".work")!;
+    element.hidden = true;
+    this.stage.append(element);
+    this.#works.set(callId, new Work(element, callId, () => this.#settled()));
+    if (front || !this.current) this.show(callId);
+    else this.#drawTabs();
+    await painted();
+    performance.mark("pop-painted", { detail: callId });
+    return element;
+  }
+
+  show(callId: string): void {
+    for (const [id, work] of this.#works) work.element.hidden = id !== callId;
+    this.#drawTabs();
+    this.changed();
+  }
+
+
+  #settled(): void {
+    this.#drawTabs();
+    this.changed();
+  }
+
+  #drawTabs(): void {
+    this.#dropDone();
+    this.tabs.replaceChildren(
+      ...[...this.#works].map(([id, { element }]) => {
+        const tab = document.createElement("button");
+        tab.type = "button";
+        tab.textContent = element.dataset["title"] ?? id;
+        tab.setAttribute("aria-pressed", String(!element.hidden));
+        tab.addEventListener("click", () => this.show(id));
+        return tab;
+      }),
+    );
+  }
+
+  /** Let go of what is saved or closed, except the one on the screen. */
+  #dropDone(): void {
+    for (const [id, { element }] of this.#works)
+      if (element.hidden && "done" in element.dataset) {
+        element.remove();
+        this.#works.delete(id);
+      }
+  }
+}

@@ -1,0 +1,53 @@
+"""The desk's web application, from what it is handed: no settings, no wiring here."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.responses import RedirectResponse, Response
+
+from web import assets, errors, login, sse
+from web.attempts import Attempts
+from web.guard import Guard
+from web.render import Renderer
+from web.services import Room, Services
+from web.sessions import Sessions
+
+
+def create_app(services: Services, rooms: Iterable[Room] = ()) -> FastAPI:
+    """The application. `rooms` are the folders of pages that the shell shows, in the rail's order.
+
+    Everything handlers need hangs on `app.state`: services, renderer, sessions, hub, attempts.
+    """
+    rooms = tuple(rooms)
+    hub = sse.Hub()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        if services.notes is not None:
+            hub.feed(services.notes())
+        yield
+        hub.close_all()
+
+    app = FastAPI(title="hotline", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.state.services = services
+    app.state.renderer = Renderer(services, rooms)
+    app.state.sessions = Sessions(services.database)
+    app.state.attempts = Attempts()
+    app.state.hub = hub
+    errors.install(app)
+    for router in (assets.router, login.router, sse.router, *(r for room in rooms for r in room.routers)):
+        app.include_router(router)
+
+    @app.get("/", include_in_schema=False)
+    def first_page(request: Request) -> Response:
+        """The first entry of the rail that this person may see."""
+        role = login.signed_in(request).viewer.role
+        places = [place for room in rooms for place in room.places]
+        allowed = [place for place in places if not place.roles or role in place.roles]
+        return RedirectResponse(allowed[0].path if allowed else "/me", status_code=303)
+
+    app.add_middleware(
+        Guard, phone_ws=services.phone.ws, forbidden=errors.forbidden, unforeseen=errors.unforeseen
+    )
+    return app

@@ -1,0 +1,121 @@
+"""When something goes wrong: a calm page, a notice or JSON; in the person's language, with what to do.
+
+No traceback reaches anybody; each unforeseen error gets a number that the log carries too.
+"""
+
+import secrets
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from cases.visible import NotVisible
+from storage.database import DatabaseAway
+from web.faults import NotLoggedIn, Refused
+from web.login import current, login_address
+from web.render import is_fragment, page, translate
+
+log = structlog.get_logger()
+
+
+def problem(
+    request: Request,
+    key: str,
+    status: int,
+    headers: dict[str, str] | None = None,
+    field: str = "",
+    **values: Any,
+) -> Response:
+    """The answer for a fault: JSON for programs, a notice for htmx acts, a page for navigation."""
+    t = translate(request)
+    title, remedy = t(f"{key}.title", **values), t(f"{key}.remedy", **values)
+    if "application/json" in request.headers.get("accept", ""):
+        body = {"error": {"code": key, "message": title, "remedy": remedy, "field": field}}
+        return JSONResponse(body, status_code=status, headers=headers)
+    context = {"title": title, "remedy": remedy, "status": status, "key": key}
+    acts = is_fragment(request) and (
+        request.method != "GET" or request.headers.get("hx-target", "main") != "main"
+    )
+    if acts:  # never over what is being typed
+        own = {
+            "HX-Retarget": "#notice",
+            "HX-Reswap": "innerHTML",
+            "HX-Reselect": "unset",
+            "HX-Push-Url": "false",
+        }
+        return page(request, "notice.html", status, own | (headers or {}), **context)
+    return page(request, "error.html", status, headers, **context)
+
+
+def settle(request: Request) -> None:
+    """Know the person's language if that can be known."""
+    try:
+        current(request)
+    except DatabaseAway:
+        request.state.login = None
+
+
+def refused(request: Request, error: Refused) -> Response:
+    settle(request)
+    return problem(request, error.key, error.status, field=error.field, **error.values)
+
+
+def not_logged_in(request: Request, _error: NotLoggedIn) -> Response:
+    wants_page = "text/html" in request.headers.get("accept", "")
+    if request.method == "GET" and wants_page and not is_fragment(request):
+        return RedirectResponse(login_address(request), status_code=303)
+    return problem(request, "error.session", 401)
+
+
+def not_visible(request: Request, _error: NotVisible) -> Response:
+    settle(request)
+    return problem(request, "error.missing", 404)
+
+
+def away(request: Request, error: DatabaseAway) -> Response:
+    settle(request)
+    log.warning("database away", path=request.url.path, error=str(error))
+    return problem(request, "error.database", 503, {"Retry-After": "5"})
+
+
+def invalid(request: Request, error: RequestValidationError) -> Response:
+    settle(request)
+    field = ".".join(str(part) for part in error.errors()[0]["loc"][1:])
+    return problem(request, "error.input", 422, field=field, name=field)
+
+
+def by_status(request: Request, error: HTTPException) -> Response:
+    settle(request)
+    key = {403: "error.role", 404: "error.missing", 405: "error.method"}.get(error.status_code, "error.other")
+    headers = dict(error.headers) if error.headers else None
+    return problem(request, key, error.status_code, headers)
+
+
+def unforeseen(request: Request, error: Exception) -> Response:
+    settle(request)
+    number = secrets.token_hex(4)
+    log.error("unforeseen error", number=number, path=request.url.path, exc_info=error)
+    return problem(request, "error.ours", 500, number=number)
+
+
+def forbidden(request: Request) -> Response:
+    """The answer to an act that another site tried to make with our cookie."""
+    request.state.login = None
+    return problem(request, "error.origin", 403)
+
+
+def install(app: FastAPI) -> None:
+    """Hang the handlers on the application; what is unforeseen comes through web/guard.py."""
+    handlers: list[tuple[type[Exception], Any]] = [
+        (Refused, refused),
+        (NotLoggedIn, not_logged_in),
+        (NotVisible, not_visible),
+        (DatabaseAway, away),
+        (RequestValidationError, invalid),
+        (HTTPException, by_status),
+    ]
+    for kind, handler in handlers:
+        app.add_exception_handler(kind, handler)

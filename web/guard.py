@@ -1,0 +1,104 @@
+"""What stands before every handler: no act from another site, and the headers that keep pages ours.
+
+Plain ASGI, so that streams (events, audio) pass through untouched.
+"""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+log = structlog.get_logger()
+
+
+def same_site(headers: Headers) -> bool:
+    """True when the browser says that the request comes from our own pages.
+
+    Sec-Fetch-Site where it is sent (HTTPS and localhost), else Origin against Host. Neither: refused,
+    every browser of the last years sends Origin with an unsafe method.
+    """
+    fetch = headers.get("sec-fetch-site")
+    if fetch is not None:
+        return fetch in ("same-origin", "none")
+    origin = headers.get("origin", "")
+    return bool(origin) and urlsplit(origin).netloc == headers.get("host", "")
+
+
+def policy_header(phone_ws: str) -> str:
+    """The Content-Security-Policy: our own files only; the phone may dial its WebSocket."""
+    parts = urlsplit(phone_ws)
+    phone = f" {parts.scheme}://{parts.netloc}" if parts.netloc else ""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' data:",
+            "media-src 'self' blob:",
+            f"connect-src 'self'{phone}",
+            "manifest-src 'self'",
+            "worker-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+class Guard:
+    """Wraps the application; `forbidden` and `unforeseen` make the answers to what it stops."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        phone_ws: str,
+        forbidden: Callable[[Request], Response],
+        unforeseen: Callable[[Request, Exception], Response],
+    ) -> None:
+        self.app = app
+        self.forbidden = forbidden
+        self.unforeseen = unforeseen
+        self.headers = {
+            "Content-Security-Policy": policy_header(phone_ws),
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "DENY",
+            "Referrer-Policy": "same-origin",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Permissions-Policy": "microphone=(self), camera=(), geolocation=(), payment=(), usb=()",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = False
+
+        async def with_headers(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                headers = MutableHeaders(scope=message)
+                for name, value in self.headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        request = Request(scope, receive)
+        if scope["method"] not in SAFE_METHODS and not same_site(Headers(scope=scope)):
+            log.warning("act from another site refused", path=request.url.path)
+            answer = await run_in_threadpool(self.forbidden, request)
+            await answer(scope, receive, with_headers)
+            return
+        try:
+            await self.app(scope, receive, with_headers)
+        except Exception as error:
+            if begun:
+                raise
+            answer = await run_in_threadpool(self.unforeseen, request, error)
+            await answer(scope, receive, with_headers)

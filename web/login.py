@@ -1,0 +1,181 @@
+"""Logging in and out, and the dependencies that tell a page who is looking.
+
+`viewer` is what nearly every handler wants; `signed_in` gives the whole log-in; `only(...)` limits by role.
+"""
+
+from collections.abc import Callable
+from typing import Annotated
+from urllib.parse import quote, urlsplit
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from cases import people
+from storage.viewer import Role, Viewer
+from web.attempts import Attempts
+from web.faults import NotLoggedIn, Refused
+from web.messages import LANGUAGES
+from web.render import event, is_fragment, page
+from web.services import Services
+from web.sessions import Login, Sessions
+
+router = APIRouter()
+
+
+def cookie_name(request: Request) -> str:
+    """One name per port: browsers share cookies between the ports of a host, two hotlines must not."""
+    return f"hotline_session_{request.url.port or request.url.scheme}"
+
+
+def address(request: Request) -> str:
+    """The peer's IP address."""
+    return request.client.host if request.client else ""
+
+
+def services(request: Request) -> Services:
+    """What `create_app` was given."""
+    found = request.app.state.services
+    assert isinstance(found, Services)
+    return found
+
+
+def current(request: Request) -> Login | None:
+    """Who is logged in, looked up once per request. Raises DatabaseAway when that cannot be known."""
+    if not hasattr(request.state, "login"):
+        request.state.login = None
+        token = request.cookies.get(cookie_name(request), "")
+        if token:
+            sessions: Sessions = request.app.state.sessions
+            request.state.login = sessions.find(token, address(request))
+    found: Login | None = request.state.login
+    return found
+
+
+def signed_in(request: Request) -> Login:
+    """Dependency: the log-in; raises NotLoggedIn, which becomes the log-in page or a notice."""
+    found = current(request)
+    if found is None:
+        raise NotLoggedIn
+    return found
+
+
+def viewer(login: Annotated[Login, Depends(signed_in)]) -> Viewer:
+    """Dependency: who is looking, for every query."""
+    return login.viewer
+
+
+def only(*roles: Role) -> Callable[[Viewer], Viewer]:
+    """Dependency: who is looking, if she has one of these roles; else a page that says so."""
+
+    def check(who: Annotated[Viewer, Depends(viewer)]) -> Viewer:
+        if who.role not in roles:
+            raise Refused("error.role", status=403)
+        return who
+
+    return check
+
+
+def local_path(wanted: str) -> str:
+    """Where to go after logging in: a path of ours, never another site."""
+    parts = urlsplit(wanted)
+    plain = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and not parts.netloc
+    return wanted if plain and not parts.path.startswith(("/login", "/logout")) else "/"
+
+
+@router.get("/login")
+def login_page(request: Request, next: str = "/") -> Response:
+    """The log-in page; goes straight on when already logged in."""
+    if current(request):
+        return RedirectResponse(local_path(next), status_code=303)
+    return page(request, "login.html", next=local_path(next), name="", error="")
+
+
+@router.post("/login")
+def log_in(
+    request: Request,
+    name: Annotated[str, Form(max_length=100)] = "",
+    password: Annotated[str, Form(max_length=1000)] = "",
+    next: Annotated[str, Form(max_length=2000)] = "/",
+) -> Response:
+    """Checks the password; a wrong one gives the page back with what was typed and a reason."""
+    name, target = name.strip(), local_path(next)
+    attempts: Attempts = request.app.state.attempts
+    wait = attempts.wait_seconds(address(request), name)
+    if wait > 0:
+        again = {"Retry-After": str(int(wait) + 1)}
+        context = {"next": target, "name": name, "error": "login.wait", "seconds": int(wait) + 1}
+        return page(request, "login.html", 429, again, **context)
+    with services(request).database.session() as session:
+        person = people.check_password(session, name, password)
+    if person is None:
+        attempts.failed(address(request), name)
+        error = "login.wrong" if name and password else "login.empty"
+        return page(request, "login.html", 422, next=target, name=name, error=error)
+    attempts.succeeded(address(request), name)
+    sessions: Sessions = request.app.state.sessions
+    token = sessions.begin(person.id, address(request), request.headers.get("user-agent", ""))
+    answer = RedirectResponse(target, status_code=303)
+    secure = request.url.scheme == "https"
+    answer.set_cookie(cookie_name(request), token, httponly=True, samesite="lax", secure=secure, path="/")
+    return answer
+
+
+@router.post("/logout")
+def log_out(request: Request) -> Response:
+    """Ends the session here and now, in every tab of this browser."""
+    found = current(request)
+    if found:
+        sessions: Sessions = request.app.state.sessions
+        sessions.end(found)
+        request.app.state.hub.close_session(found.token_hash)
+    answer = RedirectResponse("/login", status_code=303)
+    answer.delete_cookie(cookie_name(request), path="/")
+    return answer
+
+
+@router.get("/me")
+def me(request: Request, login: Annotated[Login, Depends(signed_in)]) -> Response:
+    """The person's own choices: language and light or dark."""
+    return page(request, "me.html", login=login)
+
+
+@router.post("/me/language")
+def set_language(
+    request: Request,
+    login: Annotated[Login, Depends(signed_in)],
+    language: Annotated[str, Form()],
+) -> Response:
+    """Changes the language of this person; the shell's words change in place, the phone stays."""
+    if language not in LANGUAGES:
+        raise Refused("error.language")
+    sessions: Sessions = request.app.state.sessions
+    sessions.set_language(login, language)
+    del request.state.login
+    current(request)
+    if not is_fragment(request):
+        return RedirectResponse("/me", status_code=303)
+    return page(request, "me.html", headers=event("hotline:language", language), rail_too=True)
+
+
+@router.post("/me/theme")
+def set_theme(
+    request: Request,
+    _login: Annotated[Login, Depends(signed_in)],
+    theme: Annotated[str, Form()],
+) -> Response:
+    """Light, dark or as the machine has it; a cookie, because it belongs to the screen."""
+    if theme not in ("auto", "light", "dark"):
+        raise Refused("error.theme")
+    request.cookies["theme"] = theme
+    if is_fragment(request):
+        answer: Response = page(request, "me.html", headers=event("hotline:theme", theme))
+    else:
+        answer = RedirectResponse("/me", status_code=303)
+    answer.set_cookie("theme", theme, max_age=31_536_000, samesite="lax", path="/")
+    return answer
+
+
+def login_address(request: Request) -> str:
+    """The log-in page that leads back to where the person was."""
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return f"/login?next={quote(path if request.method == 'GET' else '/')}"

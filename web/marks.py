@@ -1,0 +1,58 @@
+"""The marks of every state: a shape and a tone, so that no state is told by colour alone.
+
+The word is the message `state.<group>.<code>`. Shapes are symbols of static/icons.svg.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """`tone`: calm | quiet | accent (a caller is waiting for you) | warn | bad."""
+
+    shape: str
+    tone: str = "calm"
+
+
+MARKS: dict[str, dict[str, Mark]] = {
+    "call": {
+        "live": Mark("dot", "accent"),
+        "answered": Mark("tick"),
+        "abandoned": Mark("cross", "bad"),
+        "rejected": Mark("square", "quiet"),
+    },
+    "ticket": {
+        "open": Mark("ring", "accent"),
+        "answered": Mark("tick"),
+        "closed": Mark("square", "quiet"),
+    },
+    "recording": {
+        "open": Mark("dot", "accent"),
+        "ready": Mark("tick"),
+        "gap": Mark("triangle", "warn"),
+    },
+    "urgency": {
+        "normal": Mark("ring", "quiet"),
+        "urgent": Mark("triangle", "warn"),
+        "critical": Mark("triangle-full", "bad"),
+    },
+    "due": {
+        "ahead": Mark("ring", "calm"),
+        "soon": Mark("triangle", "warn"),
+        "over": Mark("triangle-full", "bad"),
+    },
+    "duty": {
+        "away": Mark("square", "quiet"),
+        "idle": Mark("tick"),
+        "ringing": Mark("dot", "accent"),
+        "talking": Mark("dot", "accent"),
+        "wrapup": Mark("half", "calm"),
+        "paused": Mark("bars", "warn"),
+    },
+    "sealed": {"sealed": Mark("diamond", "warn")},
+}
+
+
+def mark(group: str, code: str) -> Mark:
+    """The mark of a state; a code nobody drew yet gets a plain ring rather than an error."""
+    return MARKS.get(group, {}).get(code, Mark("ring", "quiet"))

@@ -210,7 +210,9 @@ class AgiServer:
 
     def _serve(self, sock: socket.socket, request: Request, handler: Handler) -> None:
         try:
-            handler(Line(sock, request, self._prompt_seconds), request)
+            line = Line(sock, request, self._prompt_seconds)
+            line.greet()
+            handler(line, request)
         except AGIHangup:
             pass  # the caller has gone; the end of the call is CEL's to tell
         except LineError as broken:

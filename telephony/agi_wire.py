@@ -141,12 +141,12 @@ def command_line(verb: str, *args: object) -> bytes:
 
     Raises UnsafeArgument.
     """
-    words = [verb.strip(), *map(str, args)]
+    words = [verb, *map(str, args)]
     for word in words[1:]:
         _refuse_control(word)
         if not _TOKEN.fullmatch(word):
             raise UnsafeArgument(f"{verb}: an argument is neither quoted nor one plain word")
-    line = " ".join(words).strip()
+    line = " ".join(words).rstrip(" ")
     _refuse_control(line)
     encoded = line.encode("utf-8", "replace") + b"\n"
     if len(encoded) > MAX_COMMAND_BYTES:

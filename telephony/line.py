@@ -4,6 +4,7 @@ Here are the words of `telephony/words.py` spoken on a real channel. What to say
 in `ivr/`; who is connected is `telephony/agi_server.py`'s business.
 """
 
+import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -58,6 +59,16 @@ class Line(AGI):  # type: ignore[misc]
         self._patience_seconds = COMMAND_SECONDS
         self._gone = False
         self._log = structlog.get_logger(__name__)
+
+    def greet(self) -> None:
+        """Make sure that the header had ended where it seemed to. Raises LineError.
+
+        A caller's name with an empty line in it ends the header early, with arguments of the caller's
+        choosing; what then follows reads as replies. Only Asterisk can echo a word made up just now.
+        """
+        nonce = secrets.token_hex(8)
+        if self.get_full_variable(nonce) != nonce:
+            raise LineError("the header was not Asterisk's own")
 
     # What dialogues use.
 

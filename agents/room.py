@@ -3,10 +3,8 @@
 from pathlib import Path
 
 from agents import calls, recordings, tickets
-from storage.viewer import Role
+from cases.permissions import Action
 from web.services import Place, Room
-
-LISTENERS = frozenset({Role.SHIFT_LEADER, Role.SUPERVISOR, Role.DISCIPLINE})
 
 
 def room() -> Room:
@@ -16,8 +14,8 @@ def room() -> Room:
         folder=Path(__file__).parent,
         routers=(calls.router, tickets.router, recordings.router),
         places=(
-            Place("calls", "/calls"),
-            Place("tickets", "/tickets"),
-            Place("recordings", "/recordings", LISTENERS),
+            Place("calls", "/calls", Action.SEE_CASES),
+            Place("tickets", "/tickets", Action.SEE_CASES),
+            Place("recordings", "/recordings", Action.HEAR_ALL),
         ),
     )

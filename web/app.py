@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 
+from cases.permissions import may
 from web import assets, errors, login, sse
 from web.attempts import Attempts
 from web.guard import Guard
@@ -42,10 +43,10 @@ def create_app(services: Services, rooms: Iterable[Room] = ()) -> FastAPI:
     @app.get("/", include_in_schema=False)
     def first_page(request: Request) -> Response:
         """The first entry of the rail that this person may see."""
-        role = login.signed_in(request).viewer.role
+        who = login.signed_in(request).viewer
         places = [place for room in rooms for place in room.places]
-        allowed = [place for place in places if not place.roles or role in place.roles]
-        return RedirectResponse(allowed[0].path if allowed else "/me", status_code=303)
+        allowed = [place.path for place in places if place.action is None or may(who, place.action)]
+        return RedirectResponse(allowed[0] if allowed else "/me", status_code=303)
 
     app.add_middleware(
         Guard, phone_ws=services.phone.ws, forbidden=errors.forbidden, unforeseen=errors.unforeseen

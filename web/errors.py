@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from cases.visible import NotVisible
+from cases import errors as cases
 from storage.database import DatabaseAway
 from web.faults import NotLoggedIn, Refused
 from web.login import current, login_address
@@ -70,9 +70,21 @@ def not_logged_in(request: Request, _error: NotLoggedIn) -> Response:
     return problem(request, "error.session", 401)
 
 
-def not_visible(request: Request, _error: NotVisible) -> Response:
+def not_visible(request: Request, _error: cases.NotVisible) -> Response:
     settle(request)
     return problem(request, "error.missing", 404)
+
+
+def not_allowed(request: Request, _error: cases.NotAllowed) -> Response:
+    settle(request)
+    return problem(request, "error.role", 403)
+
+
+def faulty(request: Request, error: cases.Refused) -> Response:
+    """Faults that the page did not show beside their fields."""
+    settle(request)
+    field = next(iter(error.faults))
+    return problem(request, "error.input", 422, field=field, name=", ".join(error.faults))
 
 
 def away(request: Request, error: DatabaseAway) -> Response:
@@ -112,7 +124,9 @@ def install(app: FastAPI) -> None:
     handlers: list[tuple[type[Exception], Any]] = [
         (Refused, refused),
         (NotLoggedIn, not_logged_in),
-        (NotVisible, not_visible),
+        (cases.NotVisible, not_visible),
+        (cases.NotAllowed, not_allowed),
+        (cases.Refused, faulty),
         (DatabaseAway, away),
         (RequestValidationError, invalid),
         (HTTPException, by_status),

@@ -1,6 +1,6 @@
 """Logging in and out, and the dependencies that tell a page who is looking.
 
-`viewer` is what nearly every handler wants; `signed_in` gives the whole log-in; `only(...)` limits by role.
+`viewer` is what nearly every handler wants; `signed_in` gives the whole log-in; `needs(...)` limits by role.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from urllib.parse import quote, urlsplit
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from cases import people
-from storage.viewer import Role, Viewer
+from cases.permissions import Action, demand
+from storage.viewer import Viewer
 from web.attempts import Attempts
 from web.faults import NotLoggedIn, Refused
 from web.messages import LANGUAGES
@@ -64,12 +64,11 @@ def viewer(login: Annotated[Login, Depends(signed_in)]) -> Viewer:
     return login.viewer
 
 
-def only(*roles: Role) -> Callable[[Viewer], Viewer]:
-    """Dependency: who is looking, if she has one of these roles; else a page that says so."""
+def needs(action: Action) -> Callable[[Viewer], Viewer]:
+    """Dependency: who is looking, if her role may do this; else a page that says so."""
 
     def check(who: Annotated[Viewer, Depends(viewer)]) -> Viewer:
-        if who.role not in roles:
-            raise Refused("error.role", status=403)
+        demand(who, action)
         return who
 
     return check
@@ -98,22 +97,20 @@ def log_in(
     next: Annotated[str, Form(max_length=2000)] = "/",
 ) -> Response:
     """Checks the password; a wrong one gives the page back with what was typed and a reason."""
-    name, target = name.strip(), local_path(next)
+    name, target = name.strip().lower(), local_path(next)
     attempts: Attempts = request.app.state.attempts
     wait = attempts.wait_seconds(address(request), name)
     if wait > 0:
         again = {"Retry-After": str(int(wait) + 1)}
         context = {"next": target, "name": name, "error": "login.wait", "seconds": int(wait) + 1}
         return page(request, "login.html", 429, again, **context)
-    with services(request).database.session() as session:
-        person = people.check_password(session, name, password)
-    if person is None:
+    sessions: Sessions = request.app.state.sessions
+    token = sessions.begin(name, password, address(request), request.headers.get("user-agent", ""))
+    if token is None:
         attempts.failed(address(request), name)
         error = "login.wrong" if name and password else "login.empty"
         return page(request, "login.html", 422, next=target, name=name, error=error)
     attempts.succeeded(address(request), name)
-    sessions: Sessions = request.app.state.sessions
-    token = sessions.begin(person.id, address(request), request.headers.get("user-agent", ""))
     answer = RedirectResponse(target, status_code=303)
     secure = request.url.scheme == "https"
     answer.set_cookie(cookie_name(request), token, httponly=True, samesite="lax", secure=secure, path="/")
@@ -126,7 +123,7 @@ def log_out(request: Request) -> Response:
     found = current(request)
     if found:
         sessions: Sessions = request.app.state.sessions
-        sessions.end(found)
+        sessions.end(request.cookies.get(cookie_name(request), ""))
         request.app.state.hub.close_session(found.token_hash)
     answer = RedirectResponse("/login", status_code=303)
     answer.delete_cookie(cookie_name(request), path="/")

@@ -15,6 +15,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from cases.permissions import may
 from web import moments
 from web.assets import StaticFolders
 from web.marks import mark
@@ -70,7 +71,7 @@ class Renderer:
         )
         zone = ZoneInfo(self.services.policy.time_zone)
         environment.globals.update(
-            t=t, lang=language, static=self.static.address, mark=mark, policy=self.services.policy
+            t=t, lang=language, static=self.static.address, mark=mark, may=may, policy=self.services.policy
         )
         environment.filters.update(
             {name: _bound(function, t, zone) for name, function in moments.FILTERS.items()}

@@ -10,10 +10,10 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from cases.permissions import Action
 from routing.policy import Policy
 from storage.database import Database
 from storage.notify import Note
-from storage.viewer import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One entry of the rail: message key `nav.<name>`, icon `<name>`, shown to `roles` (empty: all)."""
+    """One entry of the rail: message key `nav.<name>`, icon `<name>`, shown to those who may do `action`."""
 
     name: str
     path: str
-    roles: frozenset[Role] = frozenset()
+    action: Action | None = None  # None: everybody's
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Subscriber:
     """One open stream."""
 
     def __init__(self, login: Login) -> None:
-        self.topics = {f"person:{login.viewer.person_id}", "board"}
+        self.topics = {f"person:{login.viewer.person_id}", "board", "*"}
         self.token_hash = login.token_hash
         self.queue: asyncio.Queue[str | None] = asyncio.Queue(WAITING_EVENTS)
         self.dropped = False
@@ -73,8 +73,9 @@ class Hub:
         return len(self._subscribers)
 
     def publish(self, topic: str, event: str, data: dict[str, Any]) -> None:
-        """Give an event to everybody who may have its topic."""
-        self._soon(self._deliver, topic, message(f"{topic.partition(':')[0]}.{event}", data))
+        """Give an event to everybody who may have its topic; the topic "*" is everybody's."""
+        name = event if topic == "*" else f"{topic.partition(':')[0]}.{event}"
+        self._soon(self._deliver, topic, message(name, data))
 
     def close_session(self, token_hash: str) -> None:
         """End the streams of a session that was logged out."""

@@ -55,7 +55,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
 document.addEventListener("htmx:historyRestore", markPlace);
 
 // One stream of events for the whole shell: `hotline:<event>` on the body, ids in detail.
-// `hotline:stream` tells whether it is up; on "up" after a gap, show again what may have changed.
+// `hotline:stream` tells whether it is up; `hotline:resync` and "up" after a gap: show again what may have changed.
 const SILENCE_MS = 40000;
 
 function listen() {

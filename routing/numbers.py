@@ -21,6 +21,7 @@ _SERVICE = re.compile(r"^(?:106[5-9]\d{3,17}|[48]00\d{7})$")  # mass senders; 40
 _SHORT = re.compile(r"^(?:1[0-2]\d{1,3}|9[56]\d{3,4})$")  # beyond those the library lists
 _BEIJING = re.compile(r"^10\d{8}$")
 _LOCAL = re.compile(r"^[2-8]\d{6,7}$")
+_NO_AREA = "none"  # a stored number needs none
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ def normalise(raw: str, area_code: str, withheld: bool = False) -> Number:
     if international and not digits.startswith("86"):
         return _foreign(raw, digits)
     return _chinese(raw, _national(digits, international), area_code)
+
+
+def display(number: str | None) -> str:
+    """A stored number for people; '' when there is none."""
+    return normalise(number, _NO_AREA).display if number else ""
 
 
 def _bare(raw: str) -> str:

@@ -133,6 +133,7 @@ class Policy(_Model):
     pause_reasons: tuple[Reason, ...] = Field(min_length=1)
     closing_reasons: tuple[Reason, ...] = Field(min_length=1)
     sealed_readers: tuple[Reader, ...] = Field(min_length=1)
+    prompts: dict[Literal["zh", "en"], dict[str, str]] = {}  # what the city says in words of its own
 
     @model_validator(mode="before")
     @classmethod

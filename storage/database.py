@@ -16,7 +16,7 @@ CONNECT_SECONDS = 2  # libpq's least
 GRACE_SECONDS = 1.0  # beyond the server's own limit, before we stop believing in the server
 
 
-class DatabaseAway(RuntimeError):  # noqa: N818 - it says what happened
+class DatabaseAway(RuntimeError):
     """The database cannot be reached, or did not answer within the limit; nothing was stored."""
 
 

@@ -189,7 +189,7 @@ class Ticket(Base):
     __tablename__ = "ticket"
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     number: Mapped[str] = mapped_column(unique=True)  # yyMMdd + sequence of the day
-    state: Mapped[str]
+    state: Mapped[str]  # cases/states.py
     channel: Mapped[str]  # phone | sms | fax | web | letter
     kind: Mapped[str]
     urgency: Mapped[str] = mapped_column(server_default="normal")  # normal | urgent | critical
@@ -208,7 +208,8 @@ class Ticket(Base):
     answer: Mapped[str] = mapped_column(server_default="")  # what the caller was told at once
     reply_wanted: Mapped[bool] = mapped_column(server_default=text("true"))
     due_at: Mapped[datetime | None] = mapped_column(index=True)
-    due_rule: Mapped[str] = mapped_column(server_default="")  # why this deadline, in words
+    due_choice: Mapped[str] = mapped_column(server_default="")  # a longer limit that was chosen, or ''
+    due_rule: Mapped[str] = mapped_column(server_default="")  # why, as cases/deadlines.py writes it
     due_provisional: Mapped[bool] = mapped_column(server_default=text("false"))
     created_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)

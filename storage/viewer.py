@@ -22,3 +22,7 @@ class Viewer:
     role: Role
     name: str = ""
     address: str = ""
+
+
+COMMAND_LINE = Viewer(person_id=0, role=Role.SUPERVISOR, name="command line")
+"""Whoever runs `hotline export` on the machine: sees what is not sealed, and is nobody's name."""

@@ -192,6 +192,7 @@ def upgrade() -> None:
         sa.Column("answer", sa.String(), server_default="", nullable=False),
         sa.Column("reply_wanted", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("due_choice", sa.String(), server_default="", nullable=False),
         sa.Column("due_rule", sa.String(), server_default="", nullable=False),
         sa.Column("due_provisional", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("created_by", sa.BigInteger(), nullable=True),

@@ -1,0 +1,253 @@
+"""A call's record: opened by the menu (or by the CEL reader when the menu was away), led to its end.
+
+Acts of the telephony. What staff do with a call is cases/desk.py.
+"""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from cases.errors import NotVisible
+from cases.visible import name, name_readers
+from routing.numbers import normalise
+from routing.policy import Policy
+from storage.notify import notify
+from storage.tables import Call, Caller, CallerNumber, CallLeg, CallStep, Person, PersonDuty
+
+CALLS_BACK_WITHIN = timedelta(minutes=15)
+
+Outcome = Literal["answered", "abandoned", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A call as the trunk delivers it. `offer_token`: given when it was minted while we were away."""
+
+    call_id: str
+    linkedid: str
+    line: str
+    number_raw: str
+    withheld: bool
+    at: datetime
+    offer_token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """`offer_token` proves an offer; `preferred_endpoint`: who spoke with her just now, or ''."""
+
+    offer_token: str
+    caller_id: int | None
+    known_name: str
+    preferred_endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`step` is a word (menu, key, queue, …); a `fingerprint` makes noting it twice harmless."""
+
+    at: datetime
+    step: str
+    detail: dict[str, Any] = field(default_factory=dict)
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One channel as far as CEL has told of it; what is None is not known yet."""
+
+    uniqueid: str
+    call_id: str
+    channel: str
+    part: Literal["caller", "agent", "consult", "other"]
+    began_at: datetime
+    person_id: int | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    cause: int | None = None
+
+
+def open_call(session: Session, arrival: Arrival, policy: Policy) -> Opening:
+    """Write the call and say what is known of the caller. Opening a call twice is harmless."""
+    number = normalise(arrival.number_raw, policy.area_code, arrival.withheld)
+    caller = _caller_of(session, number.number)
+    told: dict[str, Any] = {"offer_token": arrival.offer_token} if arrival.offer_token else {}
+    if number.kind == "withheld":
+        # The CEL reader, which cannot know of it, may have come first with the asserted number.
+        told |= {"number_raw": number.raw, "number": None, "number_kind": "withheld", "caller_id": None}
+    opened = insert(Call).values(
+        id=arrival.call_id,
+        linkedid=arrival.linkedid,
+        offer_token=arrival.offer_token or secrets.token_urlsafe(16),
+        line=arrival.line,
+        number_raw=number.raw,
+        number=number.number,
+        number_kind=number.kind,
+        caller_id=caller.id if caller else None,
+        began_at=arrival.at,
+    )
+    token = session.scalar(
+        opened.on_conflict_do_update(index_elements=[Call.id], set_=told or {"id": Call.id}).returning(
+            Call.offer_token
+        )
+    )
+    assert token is not None
+    notify(session, "board", "call", call_id=arrival.call_id)
+    return Opening(
+        offer_token=token,
+        caller_id=caller.id if caller else None,
+        known_name=caller.name if caller else "",
+        preferred_endpoint=_spoke_just_now(session, number.number, arrival),
+    )
+
+
+def note_steps(session: Session, call_id: str, steps: Iterable[Step], source: str = "agi") -> None:
+    """Append what happened to the call. Steps with a fingerprint already known are passed over."""
+    rows = [
+        {
+            "call_id": call_id,
+            "at": step.at,
+            "step": step.step,
+            "detail": step.detail,
+            "source": source,
+            "fingerprint": step.fingerprint,
+        }
+        for step in steps
+    ]
+    if rows:
+        session.execute(insert(CallStep).values(rows).on_conflict_do_nothing())
+
+
+def route_call(
+    session: Session,
+    call_id: str,
+    kind: str,
+    sealed: bool,
+    language: str,
+    queued_at: datetime | None,
+    policy: Policy,
+) -> None:
+    """What the caller chose, and when the queue took her (None: she never got there)."""
+    call = _locked(session, call_id)
+    call.kind = kind
+    call.language = language
+    call.queued_at = call.queued_at or queued_at
+    if sealed:
+        seal_call(session, call_id, policy)
+    notify(session, "board", "call", call_id=call_id)
+
+
+def seal_call(session: Session, call_id: str, policy: Policy) -> None:
+    """From now on only those named for it know that this call exists. Sealing twice is harmless."""
+    call = _locked(session, call_id)
+    call.sealed = True
+    name_readers(session, policy, call_id=call_id)
+    if call.agent_id is not None:
+        name(session, call.agent_id, "answered", call_id=call_id)
+
+
+def apply_leg(session: Session, leg: Leg) -> None:
+    """Bring the channel's row up to what is told; a fact once known is not forgotten."""
+    values = {
+        "uniqueid": leg.uniqueid,
+        "call_id": leg.call_id,
+        "channel": leg.channel,
+        "part": leg.part,
+        "person_id": leg.person_id,
+        "began_at": leg.began_at,
+        "answered_at": leg.answered_at,
+        "ended_at": leg.ended_at,
+        "cause": leg.cause,
+    }
+    row = insert(CallLeg).values(values)
+    keep = {
+        column: func.coalesce(row.excluded[column], getattr(CallLeg, column))
+        for column in ("person_id", "answered_at", "ended_at", "cause")
+    }
+    session.execute(
+        row.on_conflict_do_update(
+            index_elements=[CallLeg.uniqueid],
+            set_={
+                **keep,
+                "part": row.excluded.part,
+                "began_at": func.least(CallLeg.began_at, row.excluded.began_at),
+            },
+        )
+    )
+
+
+def mark_answered(session: Session, call_id: str, person_id: int | None, at: datetime) -> None:
+    """A person took the call; the first answer counts for the wait, the last person for the record."""
+    call = _locked(session, call_id)
+    call.answered_at = min(call.answered_at, at) if call.answered_at else at
+    if call.outcome in ("abandoned", "rejected"):
+        call.outcome = "answered"
+    if person_id is not None:
+        call.agent_id = person_id
+        if call.sealed:
+            name(session, person_id, "answered", call_id=call_id)
+    notify(session, "board", "call", call_id=call_id)
+
+
+def end_call(session: Session, call_id: str, at: datetime, outcome: Outcome | None = None) -> None:
+    """The caller's channel is gone. Without an `outcome`: answered or abandoned, by what is known.
+
+    A call that a person answered stays answered, whatever is said.
+    """
+    call = _locked(session, call_id)
+    call.ended_at = max(call.ended_at, at) if call.ended_at else at
+    if call.answered_at is not None:
+        call.outcome = "answered"
+    elif call.outcome == "live" or outcome is not None:
+        call.outcome = outcome or "abandoned"
+    notify(session, "board", "call", call_id=call_id)
+    if call.agent_id is not None:
+        notify(session, f"person:{call.agent_id}", "call", call_id=call_id)
+
+
+def person_of_endpoint(session: Session, endpoint: str) -> int | None:
+    """Whose phone an endpoint is."""
+    return session.scalar(select(Person.id).where(Person.endpoint == endpoint))
+
+
+def live_calls_before(session: Session, began_before: datetime) -> list[str]:
+    """Calls still without an end that began earlier: after a crash their ends may never be told."""
+    return list(session.scalars(select(Call.id).where(Call.outcome == "live", Call.began_at < began_before)))
+
+
+def _locked(session: Session, call_id: str) -> Call:
+    call = session.scalar(select(Call).where(Call.id == call_id).with_for_update())
+    if call is None:
+        raise NotVisible(f"no call {call_id}")
+    return call
+
+
+def _caller_of(session: Session, number: str | None) -> Caller | None:
+    if number is None:
+        return None
+    number_of = CallerNumber.number == number
+    return session.scalar(
+        select(Caller).join(CallerNumber, CallerNumber.caller_id == Caller.id).where(number_of)
+    )
+
+
+def _spoke_just_now(session: Session, number: str | None, arrival: Arrival) -> str:
+    """A caller who was cut off and calls back is best served by the same agent, if she is ready."""
+    if number is None:
+        return ""
+    endpoint = session.scalar(
+        select(Person.endpoint)
+        .join(Call, Call.agent_id == Person.id)
+        .join(PersonDuty, PersonDuty.person_id == Person.id)
+        .where(Call.number == number, Call.id != arrival.call_id, Person.active)
+        .where(Call.ended_at > arrival.at - CALLS_BACK_WITHIN, PersonDuty.wanted == "ready")
+        .order_by(Call.ended_at.desc())
+        .limit(1)
+    )
+    return endpoint or ""

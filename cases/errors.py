@@ -1,0 +1,28 @@
+"""What an act may answer instead of being done."""
+
+from typing import Any
+
+
+class NotVisible(LookupError):
+    """There is no such thing, or not for this viewer: the two are never told apart."""
+
+
+class NotAllowed(PermissionError):
+    """This role may not do this."""
+
+
+class Refused(ValueError):
+    """Input that will not do. `faults`: field → code (required, unknown, too_long, number, has_ticket, …)."""
+
+    def __init__(self, faults: dict[str, str]) -> None:
+        super().__init__(", ".join(f"{field}: {code}" for field, code in faults.items()))
+        self.faults = faults
+
+
+class Conflict(Exception):
+    """Somebody changed it meanwhile: `theirs` is stored now, `yours` was typed; nothing is lost."""
+
+    def __init__(self, theirs: Any, yours: Any) -> None:
+        super().__init__("changed meanwhile by somebody else")
+        self.theirs = theirs
+        self.yours = yours

@@ -1,0 +1,28 @@
+"""Who did what to what: appended in the transaction of the act itself, never changed.
+
+Personal data is referenced by id and never copied here, so that erasing it breaks no chain.
+"""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.tables import Journal
+from storage.viewer import COMMAND_LINE, Viewer
+
+
+def append(
+    session: Session, viewer: Viewer | None, act: str, subject_kind: str, subject_id: object, **detail: Any
+) -> None:
+    """One entry; a viewer of None is the system itself. `detail` holds codes, ids and counts only."""
+    person = viewer is not None and viewer.person_id != COMMAND_LINE.person_id
+    session.add(
+        Journal(
+            actor_id=viewer.person_id if viewer and person else None,
+            act=act,
+            subject_kind=subject_kind,
+            subject_id=str(subject_id),
+            detail=detail,
+            address=viewer.address if viewer else "",
+        )
+    )

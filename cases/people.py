@@ -1,0 +1,171 @@
+"""Members of staff: making them, their passwords, their log-ins, their phones' secrets."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from cases import journal
+from cases.errors import Refused
+from storage.tables import Person, PersonDuty, SipSecret, WebSession
+from storage.viewer import Role, Viewer
+
+SHORTEST_PASSWORD = 8
+SESSION_IDLE = timedelta(hours=12)
+SESSION_LONGEST = timedelta(days=3)
+SECRETS_KEPT = 2  # an old secret lives as long as its tab
+
+_hasher = PasswordHasher()
+_DECOY = _hasher.hash("nobody has this password")
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """What the telephony needs to let one person's phone in; `secrets` newest first."""
+
+    person_id: int
+    name: str
+    role: Role
+    endpoint: str
+    extension: str
+    kind: str  # browser | hardware
+    secrets: tuple[str, ...]
+
+
+def create_person(
+    session: Session,
+    login: str,
+    name: str,
+    role: Role,
+    password: str,
+    extension: str | None = None,
+    phone: str = "browser",
+    by: Viewer | None = None,
+) -> Person:
+    """Add a member of staff; with an extension comes a phone with its own secret. Raises Refused."""
+    login = login.strip().lower()
+    faults = {}
+    if not login or not name.strip():
+        faults["login" if not login else "name"] = "required"
+    if len(password) < SHORTEST_PASSWORD:
+        faults |= {"password": "too_short"}
+    if extension is not None and not (extension.isdecimal() and 3 <= len(extension) <= 6):
+        faults["extension"] = "number"
+    if session.scalar(select(Person.id).where(Person.login == login)) is not None:
+        faults["login"] = "taken"
+    if extension and session.scalar(select(Person.id).where(Person.extension == extension)) is not None:
+        faults["extension"] = "taken"
+    if faults:
+        raise Refused(faults)
+    person = Person(
+        login=login,
+        name=name.strip(),
+        role=role.value,
+        password_hash=_hasher.hash(password),
+        extension=extension,
+        endpoint=f"e{secrets.token_hex(4)}" if extension else None,
+        phone=phone if extension else "none",
+    )
+    session.add(person)
+    session.flush()
+    session.add(PersonDuty(person_id=person.id))
+    if extension:
+        new_secret(session, person.id)
+    journal.append(session, by, "person.created", "person", person.id, role=role.value)
+    return person
+
+
+def check_password(session: Session, login: str, password: str) -> Person | None:
+    """The active person whose password this is; takes as long for a login that nobody has."""
+    person = session.scalar(select(Person).where(Person.login == login.strip().lower(), Person.active))
+    try:
+        _hasher.verify(person.password_hash if person else _DECOY, password)
+    except Argon2Error:
+        return None
+    if person is not None and _hasher.check_needs_rehash(person.password_hash):
+        person.password_hash = _hasher.hash(password)
+    return person
+
+
+def start_session(session: Session, person: Person, address: str = "", user_agent: str = "") -> str:
+    """Log a person in; returns the cookie's value, of which only the hash is kept."""
+    token = secrets.token_urlsafe(32)
+    session.add(
+        WebSession(token_hash=_hash(token), person_id=person.id, address=address, user_agent=user_agent[:300])
+    )
+    viewer = Viewer(person.id, Role(person.role), person.name, address)
+    journal.append(session, viewer, "person.logged_in", "person", person.id)
+    return token
+
+
+def viewer_of(session: Session, token: str, address: str = "", now: datetime | None = None) -> Viewer | None:
+    """Who looks with this cookie; None when it is unknown, ended, idle too long or its person has left."""
+    now = now or datetime.now(UTC)
+    found = session.execute(
+        select(WebSession, Person)
+        .join(Person, Person.id == WebSession.person_id)
+        .where(WebSession.token_hash == _hash(token), WebSession.ended_at.is_(None), Person.active)
+        .where(WebSession.seen_at > now - SESSION_IDLE, WebSession.created_at > now - SESSION_LONGEST)
+    ).one_or_none()
+    if found is None:
+        return None
+    web_session, person = found
+    if now - web_session.seen_at > timedelta(minutes=1):  # not a write for every picture on a page
+        web_session.seen_at = now
+    return Viewer(person.id, Role(person.role), person.name, address)
+
+
+def end_session(session: Session, token: str) -> None:
+    """Log out; harmless when already ended."""
+    session.execute(
+        update(WebSession)
+        .where(WebSession.token_hash == _hash(token), WebSession.ended_at.is_(None))
+        .values(ended_at=datetime.now(UTC))
+    )
+
+
+def new_secret(session: Session, person_id: int) -> str:
+    """Give a person's phone a new secret; the one before stays good, older ones go."""
+    secret = secrets.token_urlsafe(18)
+    session.add(SipSecret(person_id=person_id, secret=secret))
+    session.flush()
+    old = session.scalars(
+        select(SipSecret)
+        .where(SipSecret.person_id == person_id)
+        .order_by(SipSecret.id.desc())
+        .offset(SECRETS_KEPT)
+    ).all()
+    for row in old:
+        session.delete(row)
+    return secret
+
+
+def phones(session: Session) -> list[Phone]:
+    """Every active person's phone, by extension: what the Asterisk configuration is rendered from."""
+    people = session.scalars(
+        select(Person).where(Person.active, Person.endpoint.is_not(None)).order_by(Person.extension)
+    ).all()
+    known: dict[int, list[str]] = {}
+    for row in session.scalars(select(SipSecret).order_by(SipSecret.id.desc())):
+        known.setdefault(row.person_id, []).append(row.secret)
+    return [
+        Phone(
+            person_id=person.id,
+            name=person.name,
+            role=Role(person.role),
+            endpoint=person.endpoint or "",
+            extension=person.extension or "",
+            kind=person.phone,
+            secrets=tuple(known.get(person.id, ())),
+        )
+        for person in people
+    ]
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

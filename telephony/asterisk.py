@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 OLDEST_MAJOR = 20
+SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin"  # rarely on an ordinary user's PATH
 LIBRARIES = "usr/lib/*-linux-gnu"
 
 
@@ -30,7 +31,7 @@ class AsteriskBinary:
     argv: tuple[str, ...]
     version: str  # "22.10.1"
     modules: Path  # astmoddir
-    data: Path  # holds `documentation/` and `rest-api/` of this version
+    data: Path  # holds `documentation/`, without which it does not start
     origin: str  # "setting", "system" or "private"
 
 
@@ -41,7 +42,7 @@ def find(explicit: str, tools: Path) -> AsteriskBinary:
     """
     if explicit:
         return _installed(Path(explicit), "setting")
-    on_path = shutil.which("asterisk", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    on_path = shutil.which("asterisk", path=f"{os.environ.get('PATH', '')}:{SYSTEM_FOLDERS}")
     if on_path:
         with contextlib.suppress(AsteriskFault):  # too old: the private copy is better
             return _installed(Path(on_path), "system")
@@ -139,7 +140,7 @@ class AsteriskServer:
         if self.pid is None:
             return False
         try:
-            self.cli("core show version")
+            self.cli("core show version", limit_seconds=5.0)
         except AsteriskFault:
             return False
         return True
@@ -151,24 +152,33 @@ class AsteriskServer:
             self._end(stray)
         for name in ("asterisk.pid", "asterisk.ctl"):
             (self.run_folder / name).unlink(missing_ok=True)
-        with self.output.open("wb") as output:
-            self._child = subprocess.Popen(
-                [*self.binary.argv, "-f", "-C", str(self.config)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=self.run_folder,
-                env={
-                    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-                    "HOME": str(self.run_folder),
-                    "LC_ALL": "C.UTF-8",
-                },
-                start_new_session=True,
-                user=self.run_as,
-                group=self.run_as,
-                extra_groups=[] if self.run_as else None,
-            )
+        self._child = self._launch()
         self._wait_booted(self._child, time.monotonic() + limit_seconds)
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        try:
+            with self.output.open("wb") as output:
+                return subprocess.Popen(
+                    [*self.binary.argv, "-f", "-C", str(self.config)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    cwd=self.run_folder,
+                    env={
+                        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                        "HOME": str(self.run_folder),
+                        "LC_ALL": "C.UTF-8",
+                    },
+                    start_new_session=True,
+                    user=self.run_as,
+                    group=self.run_as,
+                    extra_groups=[] if self.run_as else None,
+                )
+        except OSError as why:
+            who = f" as user {self.run_as}" if self.run_as else ""
+            raise AsteriskFault(
+                f"Asterisk cannot be started{who} ({why}): it must be able to enter {self.run_folder}"
+            ) from why
 
     def _wait_booted(self, child: subprocess.Popen[bytes], until: float) -> None:
         while time.monotonic() < until:

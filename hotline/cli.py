@@ -1,9 +1,195 @@
-"""The command line; its names are a contract (docs/reference)."""
+"""The command line; its names are a contract (docs/reference).
+
+Words for people go to standard error or, where they are the answer, to standard output; with
+`--json` standard output holds one JSON document. Exit: 0 fine, 1 a fault found, 2 wrong usage.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # locals hold callers' data
+    help="A hotline contact centre on Asterisk. Start with: hotline up",
+)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Parent = Annotated[int, typer.Option(hidden=True, help="End when this process does.")]
+
+
+class Exported(StrEnum):
+    calls = "calls"
+    tickets = "tickets"
+
+
+@app.command()
+def up() -> None:
+    """Everything on this machine, until Ctrl-C."""
+    from hotline.up import Up
+
+    with _faults():
+        settings, home = _ground()
+        Up(settings, home, Console(highlight=False)).run()
+
+
+@app.command()
+def ivr(parent: Parent = 0) -> None:
+    """The voice menu: answers Asterisk's AGI."""
+    _role("ivr", parent)
+
+
+@app.command()
+def desk(parent: Parent = 0) -> None:
+    """The web desk."""
+    _role("desk", parent)
+
+
+@app.command()
+def clock(parent: Parent = 0) -> None:
+    """What happens by itself: live picture, call records, recordings, wrap-up limits."""
+    _role("clock", parent)
+
+
+@app.command()
+def config(
+    reload: Annotated[bool, typer.Option(help="Tell a running Asterisk; no call is dropped.")] = False,
+) -> None:
+    """Render the Asterisk files from settings, policy and people."""
+    from hotline import wiring
+
+    with _faults():
+        settings, home = _ground()
+        home.prepare()
+        policy = wiring.policy(settings)
+        server = wiring.asterisk(settings, home)
+        changed = wiring.render_config(
+            settings, home, wiring.database_url(settings, home), policy, server.binary
+        )
+        errors.print(f"{len(changed)} of Asterisk's files changed in {home.asterisk_etc}")
+        for file in changed:
+            errors.print(f"  {file.name}")
+        if reload:
+            for line in wiring.reload(server, changed):
+                errors.print(line)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to its newest shape."""
+    from hotline import wiring
+    from storage import migrate as migrations
+
+    with _faults():
+        settings, home = _ground()
+        url = wiring.database_url(settings, home)
+        migrations.upgrade(url)
+        errors.print(f"the database is at {migrations.current(url)}")
+
+
+@app.command()
+def check(as_json: AsJson = False) -> None:
+    """Is everything in order? A line each, with the remedy; exit 1 on any fault."""
+    from hotline.check import run
+
+    sys.exit(run(as_json=as_json))
+
+
+@app.command()
+def export(
+    what: Exported,
+    as_json: Annotated[bool, typer.Option("--json", help="The form; there is no other yet.")] = False,
+    viewer: Annotated[str, typer.Option(help="Log-in of the one who may see what is exported.")] = "",
+) -> None:
+    """Calls or tickets as one JSON document; sealed ones stay out, and their number is told."""
+    from hotline import wiring
+
+    if not as_json:
+        raise typer.BadParameter("add --json", param_hint="--json")
+    with _faults():
+        settings, home = _ground()
+        wiring.export(wiring.database_url(settings, home), what.value, viewer)
+
+
+@app.command()
+def prompts(
+    render: Annotated[bool, typer.Option("--render", help="Speak anew what is missing or changed.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="With --render: every prompt.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What the caller hears: each prompt, its recording, and its state."""
+    from hotline import prompts as voice
+
+    with _faults():
+        settings, _ = _ground()
+        sys.exit(
+            voice.speak(settings, everything=everything) if render else voice.show(settings, as_json=as_json)
+        )
+
+
+@app.command()
+def demo() -> None:
+    """A small believable city: people, callers, calls and tickets. Only into an empty database."""
+    from hotline import wiring
+
+    with _faults():
+        settings, home = _ground()
+        url = wiring.database_url(settings, home)
+        laid_out = wiring.lay_out_demo(url, wiring.policy(settings))
+        errors.print(
+            "the demo city is laid out"
+            if laid_out
+            else "the database has people already: nothing was changed"
+        )
+        for one in wiring.logins(url):
+            errors.print(f"  {one.user:10} {one.password:14} {one.name}, {one.role}")
+
+
+def _role(role: str, parent: int) -> None:
+    from hotline import roles
+    from hotline.children import die_with_parent
+
+    if parent:
+        die_with_parent(parent)
+    with _faults():
+        settings, home = _ground()
+        roles.run(role, settings, home)
+
+
+def _ground():  # type: ignore[no-untyped-def]
+    from hotline import settings
+    from hotline.home import Home
+
+    chosen = settings.load()
+    return chosen, Home(chosen.home)
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """A foreseen fault is told in its own words, a line each, and ends with 1; never a traceback."""
+    from hotline.wiring import FORESEEN
+
+    try:
+        yield
+    except FORESEEN as why:
+        for line in str(why).splitlines():
+            errors.print(f"[red]fault:[/] {escape(line)}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def main() -> None:
     app()
+
+
+if __name__ == "__main__":
+    main()

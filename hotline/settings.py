@@ -62,7 +62,8 @@ class Settings(BaseSettings):
     @classmethod
     def _addresses(cls, peers: str) -> str:
         for peer in filter(None, (part.strip() for part in peers.split(","))):
-            ipaddress.ip_network(peer, strict=False)
+            if not re.fullmatch(r"[A-Za-z0-9.:-]+(/\d{1,3})?", peer):
+                raise ValueError(f"{peer!r} is no address; write e.g. 10.0.0.1, 10.0.0.1:5070 or 10.0.0.0/24")
         return peers
 
     @field_validator("trunk_register")
@@ -78,6 +79,11 @@ class Settings(BaseSettings):
         if url and not url.startswith(("postgresql://", "postgresql+psycopg://")):
             raise ValueError("should begin with postgresql://")
         return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @field_validator("home", "policy", "sounds")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path.expanduser().absolute() if path else None  # roles may run in another folder
 
     @field_validator("log_level")
     @classmethod

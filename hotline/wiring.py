@@ -1,0 +1,210 @@
+"""Joins the rooms: settings and the home become the plain values that each room asks for."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from cases import people
+from hotline import demo
+from hotline.ground import GroundError
+from hotline.home import Home, HomeError
+from hotline.settings import CHECKOUT, Settings, SettingsError
+from ivr.prompts import SOUNDS, Prompts
+from routing import policy as policies
+from routing.policy import Policy, PolicyError
+from storage import migrate
+from storage.database import Database, DatabaseAway
+from storage.server import EmbeddedServer, ServerError
+from telephony import config
+from telephony.asterisk import AsteriskBinary, AsteriskFault, AsteriskServer, find
+
+AMI_USER = "hotline"
+TEMPLATES = CHECKOUT / "asterisk-config"
+
+
+class WiringError(RuntimeError):
+    """Two parts do not fit together; each line names the value and the remedy."""
+
+
+# What an operator can put right: told in one line each, never as a traceback.
+FORESEEN = (
+    SettingsError,
+    HomeError,
+    GroundError,
+    PolicyError,
+    ServerError,
+    DatabaseAway,
+    AsteriskFault,
+    WiringError,
+)
+
+
+def policy(settings: Settings) -> Policy:
+    """The city's policy. Raises PolicyError."""
+    return policies.load(settings.policy)
+
+
+def prompts(settings: Settings, home: Home, city: Policy) -> Prompts:
+    """The recordings that callers hear: the operator's drop-ins first."""
+    return Prompts(SOUNDS, settings.sounds or home.sounds, {**city.prompts})
+
+
+# -- the database ---------------------------------------------------------------------------------
+
+
+def postgres(settings: Settings, home: Home) -> EmbeddedServer | None:
+    """Our own PostgreSQL, or None when the operator named a server of theirs."""
+    if settings.database_url:
+        return None
+    return EmbeddedServer(home.postgres_data, home.run, home.owner)
+
+
+def database_url(settings: Settings, home: Home) -> str:
+    """Where the database is; the embedded one need not be running."""
+    server = postgres(settings, home)
+    return server.url if server else settings.database_url
+
+
+def require_database(url: str) -> None:
+    """Raises DatabaseAway with a remedy when the operator's server does not answer."""
+    database = Database(url, pool_size=1)
+    try:
+        with database.session():
+            pass
+    except DatabaseAway as why:
+        raise DatabaseAway(f"HOTLINE_DATABASE_URL: {why}: start that server, or correct the setting") from why
+    finally:
+        database.close()
+
+
+# -- Asterisk -------------------------------------------------------------------------------------
+
+
+def asterisk(settings: Settings, home: Home) -> AsteriskServer:
+    """The Asterisk of this home, running or not. Raises AsteriskFault when there is none to run."""
+    return AsteriskServer(
+        find(settings.asterisk, home.tools),
+        config_folder=home.asterisk_etc,
+        run_folder=home.asterisk_run,
+        output=home.log / "asterisk.out",
+        run_as=home.owner,
+    )
+
+
+def render_config(
+    settings: Settings, home: Home, url: str, city: Policy, binary: AsteriskBinary
+) -> list[Path]:
+    """Write Asterisk's files and sounds from settings, policy and people; the files that changed."""
+    database = Database(url, pool_size=1)
+    try:
+        with database.session() as session:
+            staff = people.phones(session)
+        facts = config_facts(settings, home, city, staff, binary)
+    except ValidationError as why:
+        raise WiringError("\n".join(_told(error["loc"], error["msg"]) for error in why.errors())) from None
+    finally:
+        database.close()
+    changed = config.render(TEMPLATES, home.asterisk_etc, facts)
+    voice = prompts(settings, home, city)
+    changed += voice.install(home.asterisk_lib / "sounds")
+    changed += voice.install_music(home.asterisk_lib / "moh")
+    home.hand_over()
+    return changed
+
+
+def config_facts(
+    settings: Settings, home: Home, city: Policy, staff: Iterable[people.Phone], binary: AsteriskBinary
+) -> config.ConfigFacts:
+    """What the templates of Asterisk's files are told. Raises pydantic.ValidationError."""
+    return config.ConfigFacts(
+        folders=config.Folders(
+            config=home.asterisk_etc,
+            modules=binary.modules,
+            data=binary.data,
+            lib=home.asterisk_lib,
+            spool=home.asterisk_spool,
+            log=home.asterisk_log,
+            run=home.asterisk_run,
+            recordings=home.recordings_incoming,
+            cel_file=home.cel,
+            music=home.asterisk_lib / "moh",
+        ),
+        bind=settings.bind,
+        sip_port=settings.sip_port,
+        agi_port=settings.agi_port,
+        ami_port=settings.ami_port,
+        http_port=settings.asterisk_http_port,
+        rtp_start=settings.rtp_start,
+        rtp_end=settings.rtp_end,
+        ami_secret=home.secrets().ami_secret,
+        area_code=city.area_code,
+        trunk=config.Trunk.of(settings.trunk_peers, settings.trunk_register),
+        lines=tuple(config.PublishedLine(number=line.number, queue=line.queue) for line in city.lines),
+        queues=tuple(
+            config.QueueFacts.model_validate(
+                {"name": queue.name, "strategy": queue.strategy, "ring_seconds": queue.ring_seconds}
+            )
+            for queue in city.queues
+        ),
+        phones=tuple(
+            config.Phone.model_validate(
+                {
+                    "endpoint": one.endpoint,
+                    "extension": one.extension,
+                    "name": one.name,
+                    "kind": one.kind,
+                    "secrets": one.secrets,
+                }
+            )
+            for one in staff
+        ),
+    )
+
+
+def reload(server: AsteriskServer, changed: list[Path]) -> list[str]:
+    """Have a running Asterisk take up the changed files; words for the operator. No call is dropped."""
+    if not server.adopt():
+        return ["Asterisk does not run: it reads the files when it starts"]
+    told = []
+    rendered = [path for path in changed if path.parent == server.config.parent]
+    for command in config.reload_commands(rendered):
+        server.cli(command)
+        told.append(f"told Asterisk: {command}")
+    if any(path.parent.name == "moh" for path in changed):
+        server.cli("moh reload")
+    late = config.needs_restart(rendered)
+    if late:
+        told.append(f"only at Asterisk's next start: {', '.join(path.name for path in late)}")
+    return told or ["nothing to tell Asterisk"]
+
+
+def _told(place: tuple[int | str, ...], message: str) -> str:
+    return f"{'.'.join(map(str, place)) or 'configuration'}: {message.removeprefix('Value error, ')}"
+
+
+# -- the first start ------------------------------------------------------------------------------
+
+
+def prepare_database(url: str, city: Policy) -> bool:
+    """Newest shape; into an empty one goes the demo city. True when it did."""
+    migrate.upgrade(url)
+    return lay_out_demo(url, city)
+
+
+def lay_out_demo(url: str, city: Policy) -> bool:
+    """A small believable city, if nobody is there yet. True when it was laid out."""
+    database = Database(url, pool_size=1)
+    try:
+        return demo.lay_out(database, city)
+    finally:
+        database.close()
+
+
+def logins(url: str) -> list[demo.Login]:
+    """The demo's people who still have their demo password; none in a city of the operator's own."""
+    database = Database(url, pool_size=1)
+    try:
+        return demo.logins(database)
+    finally:
+        database.close()

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -127,3 +128,11 @@ def fake_asterisk(secret: str = "right") -> Iterator[FakeAsterisk]:
         yield server
     finally:
         server.stop()
+
+
+def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    """Wait until the condition holds; fail after a generous limit."""
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "waited in vain"
+        time.sleep(0.005)

@@ -1,7 +1,6 @@
 """The AMI link against a TCP server that plays Asterisk, well and badly."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -16,7 +15,7 @@ from telephony.ami import (
     Patience,
     Snapshot,
 )
-from tests.telephony.fake_asterisk_ami import FakeAsterisk, Headers, Session, block, fake_asterisk
+from tests.telephony.fake_asterisk_ami import FakeAsterisk, Headers, Session, block, fake_asterisk, until
 
 QUICK = Patience(
     connect=2, ping=0.1, mute=0.4, snapshot=5, retry_first=0.02, retry_most=0.2, retry_refused=0.3
@@ -59,14 +58,6 @@ def started(asterisk: FakeAsterisk) -> Iterator[Callable[..., tuple[AmiLink, Wat
     yield start
     for link in links:
         link.stop()
-
-
-def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait until the condition holds; fail after a generous limit."""
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, "waited in vain"
-        time.sleep(0.005)
 
 
 Start = Callable[..., tuple[AmiLink, Watcher]]

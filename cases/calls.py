@@ -1,26 +1,40 @@
 """A call's record: opened by the menu (or by the CEL reader when the menu was away), led to its end.
 
-Acts of the telephony. What staff do with a call is cases/desk.py.
+What the agent is shown of it is cases/offers.py.
 """
 
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from cases.errors import NotVisible
-from cases.visible import name, name_readers
+from cases import drafts, journal
+from cases.errors import NotVisible, Refused
+from cases.permissions import Action, demand
+from cases.visible import name, name_readers, visible_calls
 from routing.numbers import normalise
 from routing.policy import Policy
 from storage.notify import notify
-from storage.tables import Call, Caller, CallerNumber, CallLeg, CallStep, Person, PersonDuty
+from storage.tables import (
+    Call,
+    Caller,
+    CallerNumber,
+    CallLeg,
+    CallStep,
+    Person,
+    PersonDuty,
+    Ticket,
+    TicketCall,
+)
+from storage.viewer import Viewer
 
 CALLS_BACK_WITHIN = timedelta(minutes=15)
+LONGEST_NOTE = 2000
 
 Outcome = Literal["answered", "abandoned", "rejected"]
 
@@ -71,6 +85,21 @@ class Leg:
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     cause: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallSearch:
+    """`number` is normalised; `unsettled`: answered, and neither closed nor made a ticket yet."""
+
+    number: str | None = None
+    line: str = ""
+    agent_id: int | None = None
+    outcome: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    unsettled: bool = False
+    limit: int = 50
+    offset: int = 0
 
 
 def open_call(session: Session, arrival: Arrival, policy: Policy) -> Opening:
@@ -144,12 +173,18 @@ def route_call(
 
 
 def seal_call(session: Session, call_id: str, policy: Policy) -> None:
-    """From now on only those named for it know that this call exists. Sealing twice is harmless."""
+    """From now on only those named for it know of this call and of its tickets. Twice is harmless."""
     call = _locked(session, call_id)
     call.sealed = True
     name_readers(session, policy, call_id=call_id)
     if call.agent_id is not None:
         name(session, call.agent_id, "answered", call_id=call_id)
+    linked = select(TicketCall.ticket_id).where(TicketCall.call_id == call_id)
+    for ticket in session.scalars(select(Ticket).where(Ticket.id.in_(linked), Ticket.sealed.is_(False))):
+        ticket.sealed = True
+        name_readers(session, policy, ticket_id=ticket.id)
+        if ticket.created_by is not None:
+            name(session, ticket.created_by, "saved", ticket_id=ticket.id)
 
 
 def apply_leg(session: Session, leg: Leg) -> None:
@@ -209,6 +244,66 @@ def end_call(session: Session, call_id: str, at: datetime, outcome: Outcome | No
     notify(session, "board", "call", call_id=call_id)
     if call.agent_id is not None:
         notify(session, f"person:{call.agent_id}", "call", call_id=call_id)
+
+
+def close_call(
+    session: Session,
+    viewer: Viewer,
+    call_id: str,
+    reason: str,
+    note: str,
+    policy: Policy,
+) -> Call:
+    """The call needs no ticket; closing again corrects the reason.
+
+    Raises NotVisible, and Refused for an unknown reason or a call that has a ticket.
+    """
+    demand(viewer, Action.WRITE_TICKETS)
+    if reason not in {each.code for each in policy.closing_reasons}:
+        raise Refused({"reason": "unknown" if reason else "required"})
+    if len(note) > LONGEST_NOTE:
+        raise Refused({"note": "too_long"})
+    call = session.scalar(visible_calls(viewer).where(Call.id == call_id).with_for_update(of=Call))
+    if call is None:
+        raise NotVisible(f"no call {call_id}")
+    if session.scalar(select(TicketCall.ticket_id).where(TicketCall.call_id == call_id).limit(1)):
+        raise Refused({"reason": "has_ticket"})
+    journal.append(session, viewer, "call.closed", "call", call_id, reason=reason, was=call.closed_reason)
+    call.closed_reason, call.closed_note = reason, note.strip()
+    call.closed_by, call.closed_at = viewer.person_id, datetime.now(UTC)
+    drafts.drop(session, viewer, call_id)
+    notify(session, "board", "call", call_id=call_id)
+    return call
+
+
+def list_calls(session: Session, viewer: Viewer, search: CallSearch) -> list[Call]:
+    """Visible calls, newest first."""
+    query = visible_calls(viewer)
+    if search.number is not None:
+        query = query.where(Call.number == search.number)
+    if search.line:
+        query = query.where(Call.line == search.line)
+    if search.agent_id is not None:
+        query = query.where(Call.agent_id == search.agent_id)
+    if search.outcome:
+        query = query.where(Call.outcome == search.outcome)
+    if search.since is not None:
+        query = query.where(Call.began_at >= search.since)
+    if search.until is not None:
+        query = query.where(Call.began_at < search.until)
+    if search.unsettled:
+        settled = exists().where(TicketCall.call_id == Call.id)
+        query = query.where(Call.answered_at.is_not(None), Call.closed_reason == "", ~settled)
+    query = query.order_by(Call.began_at.desc(), Call.id.desc())
+    return list(session.scalars(query.limit(search.limit).offset(search.offset)))
+
+
+def steps_of(session: Session, viewer: Viewer, call_id: str) -> list[CallStep]:
+    """What happened in a visible call, in order. Raises NotVisible."""
+    if session.scalar(visible_calls(viewer).where(Call.id == call_id)) is None:
+        raise NotVisible(f"no call {call_id}")
+    steps = select(CallStep).where(CallStep.call_id == call_id).order_by(CallStep.at, CallStep.id)
+    return list(session.scalars(steps))
 
 
 def person_of_endpoint(session: Session, endpoint: str) -> int | None:

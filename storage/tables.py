@@ -211,6 +211,7 @@ class Ticket(Base):
     due_choice: Mapped[str] = mapped_column(server_default="")  # a longer limit that was chosen, or ''
     due_rule: Mapped[str] = mapped_column(server_default="")  # why, as cases/deadlines.py writes it
     due_provisional: Mapped[bool] = mapped_column(server_default=text("false"))
+    form_id: Mapped[str | None] = mapped_column(unique=True)  # the browser's: saved twice is saved once
     created_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)
     changed_at: Mapped[datetime] = mapped_column(server_default=NOW)

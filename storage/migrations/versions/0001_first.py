@@ -195,6 +195,7 @@ def upgrade() -> None:
         sa.Column("due_choice", sa.String(), server_default="", nullable=False),
         sa.Column("due_rule", sa.String(), server_default="", nullable=False),
         sa.Column("due_provisional", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("form_id", sa.String(), nullable=True),
         sa.Column("created_by", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -202,6 +203,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["caller_id"], ["caller.id"], name=op.f("fk_ticket_caller_id_caller")),
         sa.ForeignKeyConstraint(["created_by"], ["person.id"], name=op.f("fk_ticket_created_by_person")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ticket")),
+        sa.UniqueConstraint("form_id", name=op.f("uq_ticket_form_id")),
         sa.UniqueConstraint("number", name=op.f("uq_ticket_number")),
     )
     op.create_index(op.f("ix_ticket_caller_id"), "ticket", ["caller_id"], unique=False)

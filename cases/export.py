@@ -1,0 +1,71 @@
+"""Calls and tickets for other programs, as plain values; what the viewer may not see is not there."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from cases import journal
+from cases.permissions import Action, demand
+from cases.visible import visible_calls, visible_tickets
+from storage.tables import Call, Ticket, TicketCall
+from storage.viewer import Viewer
+
+_BATCH = 500
+_CALL_INNER = {"offer_token", "linkedid", "caller_id", "closed_note", "closed_by"}
+_TICKET_INNER = {"id", "form_id", "caller_id"}
+_CALL = [column.key for column in Call.__table__.columns if column.key not in _CALL_INNER]
+_TICKET = [column.key for column in Ticket.__table__.columns if column.key not in _TICKET_INNER]
+
+
+def export_calls(
+    session: Session, viewer: Viewer, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[dict[str, Any]]:
+    """Visible calls, oldest first; times as ISO 8601 in UTC. Journalled. Raises NotAllowed."""
+    demand(viewer, Action.EXPORT)
+    query = visible_calls(viewer).order_by(Call.began_at, Call.id)
+    if since is not None:
+        query = query.where(Call.began_at >= since)
+    if until is not None:
+        query = query.where(Call.began_at < until)
+    journal.append(session, viewer, "calls.exported", "person", viewer.person_id)
+    mine = visible_tickets(viewer).subquery()
+    for call in session.scalars(query.execution_options(yield_per=_BATCH)):
+        numbers = session.scalars(
+            select(mine.c.number)
+            .join(TicketCall, TicketCall.ticket_id == mine.c.id)
+            .where(TicketCall.call_id == call.id)
+            .order_by(mine.c.number)
+        )
+        yield {**_plain(call, _CALL), "tickets": list(numbers)}
+
+
+def export_tickets(
+    session: Session, viewer: Viewer, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[dict[str, Any]]:
+    """Visible tickets, oldest first; times as ISO 8601 in UTC. Journalled. Raises NotAllowed."""
+    demand(viewer, Action.EXPORT)
+    query = visible_tickets(viewer).order_by(Ticket.created_at, Ticket.id)
+    if since is not None:
+        query = query.where(Ticket.created_at >= since)
+    if until is not None:
+        query = query.where(Ticket.created_at < until)
+    journal.append(session, viewer, "tickets.exported", "person", viewer.person_id)
+    seen = visible_calls(viewer).subquery()
+    for ticket in session.scalars(query.execution_options(yield_per=_BATCH)):
+        calls = session.scalar(
+            select(func.array_agg(seen.c.id))
+            .join(TicketCall, TicketCall.call_id == seen.c.id)
+            .where(TicketCall.ticket_id == ticket.id)
+        )
+        yield {**_plain(ticket, _TICKET), "calls": sorted(calls or [])}
+
+
+def _plain(row: Call | Ticket, fields: list[str]) -> dict[str, Any]:
+    return {field: _value(getattr(row, field)) for field in fields}
+
+
+def _value(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value

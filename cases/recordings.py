@@ -1,0 +1,170 @@
+"""The recording ledger's rows, and who may listen. Files are telephony/ledger.py's."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import exists, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from cases import journal
+from cases.errors import NotVisible
+from cases.visible import visible_recordings, visible_tickets
+from storage.tables import Call, Person, Recording, Ticket, TicketCall
+from storage.viewer import Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSearch:
+    """`number` is normalised; `day` is a day of the policy's zone; `ticket` a ticket's number."""
+
+    number: str | None = None
+    line: str = ""
+    agent_id: int | None = None
+    day: date | None = None
+    ticket: str = ""
+    limit: int = 50
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRecording:
+    recording: Recording
+    call: Call
+    agent_name: str
+    ticket_numbers: list[str]
+
+
+def register(session: Session, call_id: str, name: str, part: str, began_at: datetime) -> bool:
+    """A recording has begun; harmless when known. False when the call is not in the record yet."""
+    known_call = select(Call.id).where(Call.id == call_id)
+    if session.scalar(known_call) is None:
+        return False
+    row = insert(Recording).values(call_id=call_id, name=name, part=part, state="open", began_at=began_at)
+    session.execute(row.on_conflict_do_nothing())
+    return True
+
+
+def keep(
+    session: Session,
+    name: str,
+    *,
+    path: str,
+    sha256: str,
+    duration_seconds: float,
+    size_bytes: int,
+    repaired: bool = False,
+    note: str = "",
+    peaks: dict[str, Any] | None = None,
+) -> None:
+    """The file is whole, hashed and in its place; `path` is relative to the recordings folder."""
+    recording = _named(session, name)
+    recording.state, recording.path, recording.sha256 = "ready", path, sha256
+    recording.duration_seconds, recording.size_bytes = duration_seconds, size_bytes
+    recording.repaired, recording.note, recording.peaks = repaired, note, peaks
+    recording.ready_at = datetime.now(UTC)
+    journal.append(session, None, "recording.kept", "recording", recording.id, sha256=sha256)
+
+
+def mark_gap(session: Session, call_id: str, name: str, note: str, began_at: datetime | None = None) -> None:
+    """Nothing could be kept; `note` says why. A recording that is ready stays as it is."""
+    row = insert(Recording).values(
+        call_id=call_id, name=name, state="gap", note=note, began_at=began_at or datetime.now(UTC)
+    )
+    marked = session.scalar(
+        row.on_conflict_do_update(
+            index_elements=[Recording.name],
+            set_={"state": "gap", "note": note},
+            where=Recording.state != literal("ready"),
+        ).returning(Recording.id)
+    )
+    if marked is not None:
+        journal.append(session, None, "recording.gap", "recording", marked)
+
+
+def unsettled(session: Session) -> list[Recording]:
+    """Recordings that began and were neither kept nor given up."""
+    return list(session.scalars(select(Recording).where(Recording.state == "open").order_by(Recording.id)))
+
+
+def calls_without_recording(session: Session, ended_before: datetime) -> list[str]:
+    """Answered calls, over for a while, that the ledger knows nothing of."""
+    known = exists().where(Recording.call_id == Call.id)
+    missing = select(Call.id).where(Call.answered_at.is_not(None), Call.ended_at < ended_before, ~known)
+    return list(session.scalars(missing.order_by(Call.began_at)))
+
+
+def find_recordings(
+    session: Session, viewer: Viewer, search: RecordingSearch, zone: ZoneInfo
+) -> list[FoundRecording]:
+    """Recordings that the viewer may hear, newest first."""
+    query = visible_recordings(viewer)
+    if search.number is not None:
+        query = query.where(Call.number == search.number)
+    if search.line:
+        query = query.where(Call.line == search.line)
+    if search.agent_id is not None:
+        query = query.where(Call.agent_id == search.agent_id)
+    if search.day is not None:
+        begins = datetime.combine(search.day, time(0), zone)
+        ends = datetime.combine(search.day + timedelta(days=1), time(0), zone)
+        query = query.where(Recording.began_at >= begins, Recording.began_at < ends)
+    if search.ticket:
+        mine = visible_tickets(viewer).where(Ticket.number == search.ticket).subquery()
+        linked = select(TicketCall.call_id).join(mine, mine.c.id == TicketCall.ticket_id)
+        query = query.where(Recording.call_id.in_(linked))
+    query = query.order_by(Recording.began_at.desc(), Recording.id.desc())
+    found = session.scalars(query.limit(search.limit).offset(search.offset)).all()
+    return _with_calls(session, viewer, list(found))
+
+
+def recording_of(session: Session, viewer: Viewer, recording_id: int) -> Recording:
+    """One recording that the viewer may hear, for the parts of a play. Raises NotVisible."""
+    recording = session.scalar(visible_recordings(viewer).where(Recording.id == recording_id))
+    if recording is None:
+        raise NotVisible(f"no recording {recording_id}")
+    return recording
+
+
+def played(session: Session, viewer: Viewer, recording_id: int) -> Recording:
+    """Somebody listens: journalled, once per play. Raises NotVisible."""
+    recording = recording_of(session, viewer, recording_id)
+    journal.append(session, viewer, "recording.played", "recording", recording_id, call=recording.call_id)
+    return recording
+
+
+def _with_calls(session: Session, viewer: Viewer, found: list[Recording]) -> list[FoundRecording]:
+    ids = {recording.call_id for recording in found}
+    calls = {call.id: call for call in session.scalars(select(Call).where(Call.id.in_(ids)))}
+    spoke = {call.agent_id for call in calls.values() if call.agent_id is not None}
+    agents = {
+        person.id: person.name for person in session.scalars(select(Person).where(Person.id.in_(spoke)))
+    }
+    mine = visible_tickets(viewer).subquery()
+    numbers = {
+        call_id: list(tickets)
+        for call_id, tickets in session.execute(
+            select(TicketCall.call_id, func.array_agg(mine.c.number))
+            .join(mine, mine.c.id == TicketCall.ticket_id)
+            .where(TicketCall.call_id.in_(ids))
+            .group_by(TicketCall.call_id)
+        )
+    }
+    return [
+        FoundRecording(
+            recording=recording,
+            call=calls[recording.call_id],
+            agent_name=agents.get(calls[recording.call_id].agent_id or 0, ""),
+            ticket_numbers=sorted(numbers.get(recording.call_id, [])),
+        )
+        for recording in found
+    ]
+
+
+def _named(session: Session, name: str) -> Recording:
+    recording = session.scalar(select(Recording).where(Recording.name == name).with_for_update())
+    if recording is None:
+        raise NotVisible(f"no recording {name}")
+    return recording

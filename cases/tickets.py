@@ -1,0 +1,284 @@
+"""The ticket: saved with all that belongs to it in one transaction, changed without loss.
+
+A ticket of a sealed kind, or of a sealed call, is sealed together with its calls.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from cases import drafts, journal
+from cases.calls import seal_call
+from cases.deadlines import deadline, load_calendar
+from cases.errors import Conflict, NotVisible
+from cases.permissions import Action, demand
+from cases.states import OPEN, Event, State, after
+from cases.ticket_form import TicketForm, check, contact, title_of
+from cases.visible import name, name_readers, visible_calls, visible_recordings, visible_tickets
+from routing.policy import Policy
+from storage import outbox
+from storage.notify import notify
+from storage.tables import Call, Caller, CallerNumber, Recording, Ticket, TicketCall, TicketDay
+from storage.viewer import Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRecord:
+    """A ticket with the calls and recordings that the viewer may see."""
+
+    ticket: Ticket
+    calls: list[Call]
+    recordings: list[Recording]
+
+
+@dataclass(frozen=True, slots=True)
+class TicketSearch:
+    """`state`: one of State, or "open"; `number`: a normalised number, calling or contact."""
+
+    state: str = ""
+    kind: str = ""
+    number: str | None = None
+    created_by: int | None = None
+    late_at: datetime | None = None  # open and due before this
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 50
+    offset: int = 0
+
+
+def save_ticket(
+    session: Session, viewer: Viewer, form: TicketForm, call_id: str | None, policy: Policy, now: datetime
+) -> Ticket:
+    """Ticket, deadline, link to the call, caller, journal and messages owed: all or nothing.
+
+    A call that was closed is open again. Saving one form twice returns the first ticket.
+    Raises Refused, NotVisible, NotAllowed.
+    """
+    demand(viewer, Action.WRITE_TICKETS)
+    check(form, policy)
+    call = _call_for(session, viewer, call_id) if call_id is not None else None
+    if (twin := _saved_before(session, viewer, form)) is not None:
+        return twin
+    due = deadline(now, form.kind, form.choice, form.urgency, policy, load_calendar(session))
+    sealed = form.sealed or policy.kind(form.kind).sealed or (call is not None and call.sealed)
+    ticket = Ticket(
+        number=_next_number(session, now.astimezone(policy.zone).date()),
+        state=State.DONE if form.done else State.ACCEPTED,
+        channel=form.channel,
+        sealed=sealed,
+        caller_id=_know_caller(session, form, call) if not sealed else None,
+        calling_number=(call.number if call else None) or "",
+        due_at=due.at,
+        due_rule=due.rule,
+        due_provisional=due.provisional,
+        form_id=form.form_id or None,
+        created_by=viewer.person_id,
+        created_at=now,
+        **_typed(form, policy),
+    )
+    session.add(ticket)
+    session.flush()
+    if call is not None:
+        _link(session, viewer, ticket, call)
+    journal.append(session, viewer, "ticket.created", "ticket", ticket.id, kind=ticket.kind, call=call_id)
+    _seal_or_tell(session, viewer, ticket, policy)
+    if form.reply_wanted and not form.done and not sealed:
+        outbox.put(session, "ticket.accepted", {"ticket_id": ticket.id})
+    session.flush()
+    return ticket
+
+
+def change_ticket(
+    session: Session,
+    viewer: Viewer,
+    number: str,
+    form: TicketForm,
+    version: int,
+    policy: Policy,
+) -> Ticket:
+    """Store what was typed over the `version` that was read; a new limit counts from the beginning.
+
+    Raises Conflict with both texts when somebody was faster, Refused, NotVisible, NotAllowed.
+    What was sealed stays sealed.
+    """
+    demand(viewer, Action.WRITE_TICKETS)
+    check(form, policy)
+    ticket = _locked(session, viewer, number)
+    if ticket.version != version:
+        raise Conflict(theirs=ticket, yours=form)
+    typed = _typed(form, policy)
+    changed = sorted(field for field, value in typed.items() if getattr(ticket, field) != value)
+    for field in changed:
+        setattr(ticket, field, typed[field])
+    if {"kind", "due_choice", "urgency"} & set(changed):
+        due = deadline(
+            ticket.created_at, form.kind, form.choice, form.urgency, policy, load_calendar(session)
+        )
+        ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
+    ticket.sealed = ticket.sealed or form.sealed or policy.kind(form.kind).sealed
+    _touch(session, viewer, ticket, "ticket.changed", fields=changed)
+    _seal_or_tell(session, viewer, ticket, policy)
+    return ticket
+
+
+def move_ticket(session: Session, viewer: Viewer, number: str, event: Event, version: int) -> Ticket:
+    """Take a step of cases/states.py. Raises Refused, Conflict, NotVisible, NotAllowed."""
+    demand(viewer, Action.WRITE_TICKETS)
+    ticket = _locked(session, viewer, number)
+    if ticket.version != version:
+        raise Conflict(theirs=ticket, yours=event)
+    was = State(ticket.state)
+    ticket.state = after(was, event)
+    _touch(session, viewer, ticket, f"ticket.{event.value}", was=was.value)
+    return ticket
+
+
+def open_ticket(session: Session, viewer: Viewer, number: str) -> TicketRecord:
+    """A ticket to read; reading a sealed one is journalled. Raises NotVisible."""
+    ticket = session.scalar(visible_tickets(viewer).where(Ticket.number == number))
+    if ticket is None:
+        raise NotVisible(f"no ticket {number}")
+    if ticket.sealed:
+        journal.append(session, viewer, "ticket.read", "ticket", ticket.id)
+    linked = select(TicketCall.call_id).where(TicketCall.ticket_id == ticket.id)
+    calls = visible_calls(viewer).where(Call.id.in_(linked)).order_by(Call.began_at)
+    recordings = visible_recordings(viewer).where(Recording.call_id.in_(linked)).order_by(Recording.began_at)
+    return TicketRecord(ticket, list(session.scalars(calls)), list(session.scalars(recordings)))
+
+
+def list_tickets(session: Session, viewer: Viewer, search: TicketSearch) -> list[Ticket]:
+    """Visible tickets, newest first."""
+    query = visible_tickets(viewer)
+    if search.state:
+        query = query.where(Ticket.state.in_(OPEN if search.state == "open" else [search.state]))
+    if search.kind:
+        query = query.where(Ticket.kind == search.kind)
+    if search.number is not None:
+        query = query.where(
+            or_(Ticket.calling_number == search.number, Ticket.contact_number == search.number)
+        )
+    if search.created_by is not None:
+        query = query.where(Ticket.created_by == search.created_by)
+    if search.late_at is not None:
+        query = query.where(Ticket.state.in_(OPEN), Ticket.due_at < search.late_at)
+    if search.since is not None:
+        query = query.where(Ticket.created_at >= search.since)
+    if search.until is not None:
+        query = query.where(Ticket.created_at < search.until)
+    query = query.order_by(Ticket.created_at.desc(), Ticket.id.desc())
+    return list(session.scalars(query.limit(search.limit).offset(search.offset)))
+
+
+# -- parts of the acts -----------------------------------------------------------------------
+
+
+def _typed(form: TicketForm, policy: Policy) -> dict[str, object]:
+    """The columns that come from the form, for a new ticket and a changed one alike."""
+    return {
+        "kind": form.kind,
+        "urgency": form.urgency,
+        "due_choice": form.choice,
+        "caller_name": form.caller_name,
+        "caller_sex": form.caller_sex,
+        "contact_number": contact(form, policy) or "",
+        "company": form.company,
+        "place": form.place,
+        "category": form.category,
+        "accused": form.accused,
+        "title": title_of(form),
+        "content": form.content,
+        "answer": form.answer,
+        "reply_wanted": form.reply_wanted,
+    }
+
+
+def _call_for(session: Session, viewer: Viewer, call_id: str) -> Call:
+    call = session.scalar(visible_calls(viewer).where(Call.id == call_id).with_for_update(of=Call))
+    if call is None:
+        raise NotVisible(f"no call {call_id}")
+    return call
+
+
+def _locked(session: Session, viewer: Viewer, number: str) -> Ticket:
+    ticket = session.scalar(visible_tickets(viewer).where(Ticket.number == number).with_for_update(of=Ticket))
+    if ticket is None:
+        raise NotVisible(f"no ticket {number}")
+    return ticket
+
+
+def _saved_before(session: Session, viewer: Viewer, form: TicketForm) -> Ticket | None:
+    if not form.form_id:
+        return None
+    # Both copies of a form sent twice may be on their way: the second waits here for the first.
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtext(form.form_id))))
+    mine = select(Ticket).where(Ticket.form_id == form.form_id, Ticket.created_by == viewer.person_id)
+    return session.scalar(mine)
+
+
+def _next_number(session: Session, day: date) -> str:
+    """The day's next; its row stays locked to the end, so that numbers have no gaps and no twins."""
+    row = insert(TicketDay).values(day=day, last=1)
+    last = session.scalar(
+        row.on_conflict_do_update(
+            index_elements=[TicketDay.day], set_={"last": TicketDay.last + 1}
+        ).returning(TicketDay.last)
+    )
+    return f"{day:%y%m%d}{last:04d}"
+
+
+def _link(session: Session, viewer: Viewer, ticket: Ticket, call: Call) -> None:
+    session.add(TicketCall(ticket_id=ticket.id, call_id=call.id))
+    if call.closed_reason:
+        journal.append(session, viewer, "call.reopened", "call", call.id, was=call.closed_reason)
+        call.closed_reason, call.closed_note, call.closed_by, call.closed_at = "", "", None, None
+    drafts.drop(session, viewer, call.id)
+    notify(session, "board", "call", call_id=call.id)
+
+
+def _know_caller(session: Session, form: TicketForm, call: Call | None) -> int | None:
+    """Remember who called from this number; never from a sealed matter, where it would give her away."""
+    if call is None or call.number is None:
+        return None
+    caller = session.scalar(
+        select(Caller)
+        .join(CallerNumber, CallerNumber.caller_id == Caller.id)
+        .where(CallerNumber.number == call.number)
+    )
+    told = {"name": form.caller_name, "sex": form.caller_sex, "company": form.company, "place": form.place}
+    if caller is None:
+        if not any(told.values()):
+            return None
+        caller = Caller()
+        session.add(caller)
+        session.flush()
+        session.add(CallerNumber(number=call.number, caller_id=caller.id))
+    for field, value in told.items():
+        if value:
+            setattr(caller, field, value)
+    call.caller_id = caller.id
+    return caller.id
+
+
+def _seal_or_tell(session: Session, viewer: Viewer, ticket: Ticket, policy: Policy) -> None:
+    """A sealed ticket seals its calls and is told to those named for it only; any other to all."""
+    if not ticket.sealed:
+        notify(session, "board", "ticket", ticket_id=ticket.id)
+        return
+    readers = name_readers(session, policy, ticket_id=ticket.id)
+    name(session, viewer.person_id, "saved", ticket_id=ticket.id)
+    calls = session.scalars(select(TicketCall.call_id).where(TicketCall.ticket_id == ticket.id)).all()
+    for call_id in calls:
+        seal_call(session, call_id, policy)
+        name(session, viewer.person_id, "saved", call_id=call_id)
+    for person_id in readers:
+        notify(session, f"person:{person_id}", "ticket", ticket_id=ticket.id)
+
+
+def _touch(session: Session, viewer: Viewer, ticket: Ticket, act: str, **detail: object) -> None:
+    ticket.version += 1
+    ticket.changed_at = datetime.now(UTC)
+    journal.append(session, viewer, act, "ticket", ticket.id, **detail)
+    session.flush()

@@ -8,11 +8,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+
+if TYPE_CHECKING:
+    from hotline.home import Home
+    from hotline.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -109,7 +113,7 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="The form; there is no other yet.")] = False,
     viewer: Annotated[str, typer.Option(help="Log-in of the one who may see what is exported.")] = "",
 ) -> None:
-    """Calls or tickets as one JSON document; sealed ones stay out, and their number is told."""
+    """Calls or tickets as one JSON document; sealed ones stay out unless --viewer is named for them."""
     from hotline import wiring
 
     if not as_json:
@@ -164,7 +168,7 @@ def _role(role: str, parent: int) -> None:
         roles.run(role, settings, home)
 
 
-def _ground():  # type: ignore[no-untyped-def]
+def _ground() -> tuple["Settings", "Home"]:
     from hotline import settings
     from hotline.home import Home
 

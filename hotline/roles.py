@@ -1,43 +1,108 @@
-"""The three roles, each a process of its own: `ivr` answers, `desk` shows, `clock` watches."""
+"""The roles, each a process of its own: `ivr` answers, `desk` shows; `clock` is in clock.py."""
 
 import contextlib
 import resource
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import structlog
-import uvicorn
 
-from hotline import logs, wiring
+from cases.deadlines import load_calendar
+from hotline import clock, logs, wiring
 from hotline.home import Home
 from hotline.settings import Settings
+from ivr.answering import Answering, prompt_seconds
+from ivr.spool import Spool
+from storage.database import Database
+from storage.notify import listen
+from telephony.agi_server import AgiServer
+from telephony.agi_wire import Request
+from telephony.ami import AmiLink
+from telephony.line import Line
 
-CLOCK_LOCK = 962299_002  # PostgreSQL advisory lock: one clock, however many are started
+LOOPBACK = "127.0.0.1"
+CHECK_SCRIPT = "check"  # what `hotline check` asks the AGI server for
+MOST_FILES = 65_536
 GRACE_SECONDS = 3  # for requests under way when the desk stops
 
-log = structlog.get_logger("hotline.roles")
+log = structlog.get_logger(__name__)
 
 
 def run(role: str, settings: Settings, home: Home) -> None:
-    """Be `role` until asked to stop."""
+    """Be `role` until SIGTERM or Ctrl-C."""
     logs.configure(role, settings.log_level)
     home.prepare()
-    {"ivr": _ivr, "desk": _desk, "clock": _clock}[role](settings, home)
-
-
-@contextmanager
-def _until_stopped() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set."""
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    yield stop
+    {"ivr": ivr, "desk": desk, "clock": clock.run}[role](settings, home, stop)
+    log.info("stopped")
+
+
+def ivr(settings: Settings, home: Home, stop: threading.Event) -> None:
+    """Answers Asterisk's AGI; also without the database."""
+    _many_files()
+    database = Database(wiring.database_url(settings, home))
+    answering = Answering(database, wiring.policy(settings), Spool(home.spool), load_calendar)
+    server = AgiServer(
+        LOOPBACK,
+        settings.agi_port,
+        {"inbound": answering, CHECK_SCRIPT: _here},
+        prompt_seconds=prompt_seconds(home.asterisk_lib / "sounds"),
+    )
+    server.start()
+    log.info("answering", port=settings.agi_port)
+    stop.wait()
+    server.stop()
+    database.close()
+
+
+def _here(_line: Line, _request: Request) -> None:
+    """`hotline check` asks whether we are here: the greeting was the answer."""
+
+
+def desk(settings: Settings, home: Home, stop: threading.Event) -> None:
+    """The web desk, with a link of its own to tell Asterisk what agents want."""
+    import uvicorn
+
+    from web.app import create_app
+    from web.services import PhoneServer, Services
+
+    database = Database(wiring.database_url(settings, home))
+    link = AmiLink(LOOPBACK, settings.ami_port, wiring.AMI_USER, home.secrets().ami_secret, watch=False)
+    services = Services(
+        database=database,
+        policy=wiring.policy(settings),
+        recordings=home.recordings_kept,
+        ami=link,
+        phone=PhoneServer(
+            ws=f"ws://{wiring.authority(settings.bind, settings.asterisk_http_port)}/ws", domain=settings.bind
+        ),
+        notes=partial(listen, database.url, stop),
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(services, wiring.rooms()),
+            host=settings.bind,
+            port=settings.web_port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    link.start()
+    server.run()
+    stop.set()
+    link.stop()
+    database.close()
 
 
 def _many_files() -> None:
     """Each live call holds a socket; systems allow 1024 files at first, and more when asked."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if most > soft:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

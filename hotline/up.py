@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -29,6 +29,7 @@ from telephony.asterisk import AsteriskServer
 ROLES = ("ivr", "desk", "clock")
 READY_SECONDS = 60.0
 STOP_SECONDS = 8.0
+ASTERISK, POSTGRES = "Asterisk", "PostgreSQL"
 BEAT_SECONDS = 0.25
 PORTS_RELEASE_SECONDS = 3.0  # the children of a killed `up` may be ending just now
 
@@ -37,7 +38,7 @@ class UpError(wiring.WiringError):
     """Something did not come up; the text names the fault and the remedy."""
 
 
-class Stopped(BaseException):  # noqa: N818 - like KeyboardInterrupt, which it replaces
+class Stopped(BaseException):
     """Somebody asked us to stop (Ctrl-C, SIGTERM, a closed terminal)."""
 
 
@@ -75,6 +76,8 @@ class Up:
         self.asterisk: AsteriskServer | None = None
         self.children: list[Child] = []
         self._began = time.monotonic()
+        self._adopted: set[str] = set()
+        self._lowering = False
 
     def run(self) -> None:
         """Start, watch until stopped, stop. Raises what its parts raise, after stopping them."""
@@ -86,12 +89,18 @@ class Up:
                 self._raise()
                 self._watch()
             except Stopped:
-                pass
-            finally:
                 self._lower()
+            except BaseException:
+                self._lower(spare=self._adopted)  # a start that fails ends no call that it found going on
+                raise
 
     def tell(self, line: str) -> None:
         self.console.print(escape(line), highlight=False, soft_wrap=True)
+
+    def _heard(self, line: str) -> None:
+        """A role's warning; while all is being stopped, that others are gone is no news."""
+        if not self._lowering:
+            self.tell(line)
 
     def _step(self, words: str) -> None:
         self.console.print(f"[green]✓[/] {escape(words)}", highlight=False, soft_wrap=True)
@@ -105,6 +114,8 @@ class Up:
         policy = wiring.policy(self.settings)
         self.asterisk = wiring.asterisk(self.settings, self.home)
         adopting = self.asterisk.adopt()
+        if adopting:
+            self._adopted.add(ASTERISK)
         self._require_ports(adopting)
         url = self._raise_database()
         new_city = wiring.prepare_database(url, policy)
@@ -129,8 +140,10 @@ class Up:
             self._step("PostgreSQL answers at HOTLINE_DATABASE_URL")
             return self.settings.database_url
         adopting = self.postgres.pid is not None
+        if adopting:
+            self._adopted.add(POSTGRES)
         url = self.postgres.start()
-        self._step(f"PostgreSQL {'was running: adopted' if adopting else 'started'}")
+        self._step(f"{POSTGRES} {'was running: adopted' if adopting else 'started'}")
         return url
 
     def _raise_asterisk(self, adopting: bool, changed: list[Path]) -> None:
@@ -151,7 +164,7 @@ class Up:
         for role in ROLES:
             command = [sys.executable, "-P", "-m", "hotline.cli", role]
             log_file = self.home.log / f"{role}.log"
-            self.children.append(Child(role, command, log_file, self.tell, run_as))
+            self.children.append(Child(role, command, log_file, self._heard, run_as))
         for child in self.children:
             child.start()
         ready = {"ivr": self.settings.agi_port, "desk": self.settings.web_port}
@@ -181,14 +194,16 @@ class Up:
             readable = False
         if readable:
             return self.home.owner
-        self.tell(f"note: user {self.home.owner} cannot read this checkout, so menu, desk and clock run as root; "
-                  "a checkout below /opt avoids that")  # fmt: skip
+        self.tell(
+            f"note: user {self.home.owner} cannot read this checkout, so menu, desk and clock run as root; "
+            "a checkout in /opt or /srv avoids that"
+        )
         return None
 
     def _announce(self, city: Policy, logins: list[demo.Login]) -> None:
         took = time.monotonic() - self._began
-        web = f"http://{_authority(self.settings.bind, self.settings.web_port)}"
-        sip = _authority(self.settings.bind, self.settings.sip_port)
+        web = f"http://{wiring.authority(self.settings.bind, self.settings.web_port)}"
+        sip = wiring.authority(self.settings.bind, self.settings.sip_port)
         lines = [
             f"[bold]the hotline is up[/] ({took:.0f} s); Ctrl-C stops it",
             "",
@@ -206,10 +221,10 @@ class Up:
     def _watch(self) -> None:
         """Until stopped: whatever ends is started again."""
         assert self.asterisk is not None
-        servers = [Kept("Asterisk", lambda: bool(self.asterisk and self.asterisk.pid), self.asterisk.start)]
+        servers = [Kept(ASTERISK, lambda: bool(self.asterisk and self.asterisk.pid), self.asterisk.start)]
         if self.postgres is not None:
             servers.append(
-                Kept("PostgreSQL", lambda: bool(self.postgres and self.postgres.pid), self.postgres.start)
+                Kept(POSTGRES, lambda: bool(self.postgres and self.postgres.pid), self.postgres.start)
             )
         while True:
             now = time.monotonic()
@@ -221,32 +236,42 @@ class Up:
 
     # -- down -----------------------------------------------------------------------------------
 
-    def _lower(self) -> None:
+    def _lower(self, spare: Iterable[str] = ()) -> None:
         """Calls first, so that their last words reach the clock; the database last."""
         for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(name, signal.SIG_IGN)
-        if self.asterisk is not None and self.asterisk.pid is not None:
-            self.asterisk.stop()
-            self._step("Asterisk stopped")
+        self._lowering = True
+        for name, running, stop in (
+            (
+                ASTERISK,
+                lambda: self.asterisk and self.asterisk.pid,
+                lambda: self.asterisk and self.asterisk.stop(),
+            ),
+            ("voice menu, desk and clock", lambda: self.children, self._lower_roles),
+            (
+                POSTGRES,
+                lambda: self.postgres and self.postgres.pid,
+                lambda: self.postgres and self.postgres.stop(),
+            ),
+        ):
+            if name in spare or not running():
+                continue
+            try:
+                stop()
+                self._step(f"{name} stopped")
+            except Exception as why:  # the next one is to be stopped all the same
+                self.tell(f"{name} did not stop: {why}")
+
+    def _lower_roles(self) -> None:
         for child in self.children:
             child.stop()
         until = time.monotonic() + STOP_SECONDS
         for child in self.children:
             child.wait(until)
-        if self.children:
-            self._step("voice menu, desk and clock stopped")
-        if self.postgres is not None and self.postgres.pid is not None:
-            self.postgres.stop()
-            self._step("PostgreSQL stopped")
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
     raise Stopped
-
-
-def _authority(host: str, port: int) -> str:
-    """`host:port` as an address has it; IPv6 in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _listens(child: Child, port: int | None) -> bool:

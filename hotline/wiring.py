@@ -1,11 +1,18 @@
 """Joins the rooms: settings and the home become the plain values that each room asks for."""
 
+import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from cases import people
+from cases import deadlines, people
+from cases import export as exports
+from cases.errors import NotAllowed
 from hotline import demo
 from hotline.ground import GroundError
 from hotline.home import Home, HomeError
@@ -16,10 +23,17 @@ from routing.policy import Policy, PolicyError
 from storage import migrate
 from storage.database import Database, DatabaseAway
 from storage.server import EmbeddedServer, ServerError
+from storage.tables import Person
+from storage.viewer import COMMAND_LINE, Role, Viewer
 from telephony import config
 from telephony.asterisk import AsteriskBinary, AsteriskFault, AsteriskServer, find
 
+if TYPE_CHECKING:
+    from web.services import Room
+
 AMI_USER = "hotline"
+SEED_SECONDS = 30.0
+EXPORT_SECONDS = 3600.0
 TEMPLATES = CHECKOUT / "asterisk-config"
 
 
@@ -37,6 +51,7 @@ FORESEEN = (
     DatabaseAway,
     AsteriskFault,
     WiringError,
+    NotAllowed,
 )
 
 
@@ -47,7 +62,19 @@ def policy(settings: Settings) -> Policy:
 
 def prompts(settings: Settings, home: Home, city: Policy) -> Prompts:
     """The recordings that callers hear: the operator's drop-ins first."""
-    return Prompts(SOUNDS, settings.sounds or home.sounds, {**city.prompts})
+    return Prompts(SOUNDS, settings.sounds or home.sounds, dict(city.prompts.items()))
+
+
+def authority(host: str, port: int) -> str:
+    """`host:port` as an address has it; IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def rooms() -> list["Room"]:
+    """The pages of the desk, in the rail's order."""
+    from agents import room as agents  # the desk's alone: other roles start without its pages
+
+    return [agents.room()]
 
 
 # -- the database ---------------------------------------------------------------------------------
@@ -189,6 +216,12 @@ def _told(place: tuple[int | str, ...], message: str) -> str:
 def prepare_database(url: str, city: Policy) -> bool:
     """Newest shape; into an empty one goes the demo city. True when it did."""
     migrate.upgrade(url)
+    database = Database(url, pool_size=1)
+    try:
+        with database.session(SEED_SECONDS) as session:
+            deadlines.seed_calendar(session)
+    finally:
+        database.close()
     return lay_out_demo(url, city)
 
 
@@ -208,3 +241,33 @@ def logins(url: str) -> list[demo.Login]:
         return demo.logins(database)
     finally:
         database.close()
+
+
+# -- export ---------------------------------------------------------------------------------------
+
+
+def export(url: str, what: str, login: str) -> None:
+    """Write calls or tickets to standard output as one JSON array, row by row.
+
+    As the person with this `login`, or as the command line itself, which nobody names for a sealed
+    case. Raises WiringError, NotAllowed.
+    """
+    database = Database(url, pool_size=1)
+    try:
+        with database.session(EXPORT_SECONDS) as session:
+            viewer = _viewer(session, login) if login else COMMAND_LINE
+            rows = {"calls": exports.export_calls, "tickets": exports.export_tickets}[what](session, viewer)
+            comma = "["
+            for row in rows:
+                sys.stdout.write(f"{comma}\n{json.dumps(row, ensure_ascii=False)}")
+                comma = ","
+            sys.stdout.write("[]\n" if comma == "[" else "\n]\n")
+    finally:
+        database.close()
+
+
+def _viewer(session: Session, login: str) -> Viewer:
+    person = session.scalar(select(Person).where(Person.login == login, Person.active))
+    if person is None:
+        raise WiringError(f"nobody logs in as {login!r}: name an active person with --viewer")
+    return Viewer(person.id, Role(person.role), person.name)

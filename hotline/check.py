@@ -1,0 +1,233 @@
+"""`hotline check`: is everything in order? One line a subject, each fault with its remedy."""
+
+import json
+import re
+import socket
+import stat
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psycopg
+from rich.console import Console
+from rich.markup import escape
+
+from hotline import clock, ground, logs, roles, wiring
+from hotline.home import Home
+from hotline.settings import CHECKOUT, Settings, SettingsError, load
+from routing.policy import Policy
+from storage import migrate
+from storage.database import DatabaseAway
+from telephony.ami import AmiError, AmiLink
+from telephony.asterisk import AsteriskServer
+
+PATIENCE_SECONDS = 5.0
+NOT_UP = "start it: hotline up"
+BUNDLES = {
+    "agents/static/built/phone.js": "the phone",
+    "web/static/built/htmx.min.js": "the pages' script",
+    "web/static/built/sse.js": "the pages' events",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`told` says what was found; a fault has a remedy."""
+
+    subject: str
+    ok: bool
+    told: str
+    remedy: str = ""
+
+
+def run(*, as_json: bool) -> int:
+    """Print the findings; 0 when all is in order, else 1."""
+    logs.configure("check", "ERROR")  # the findings say it, not the log of those who were asked
+    findings = list(_findings())
+    if as_json:
+        print(
+            json.dumps(
+                {"ok": all(f.ok for f in findings), "findings": [asdict(f) for f in findings]}, indent=1
+            )
+        )
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for one in findings:
+            mark = "[green]ok   [/]" if one.ok else "[red]fault[/]"
+            remedy = f" — {one.remedy}" if one.remedy else ""
+            console.print(f"{mark} {one.subject:10} {escape(one.told + remedy)}")
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _findings() -> Iterator[Finding]:
+    try:
+        settings = load()
+    except SettingsError as why:
+        for line in str(why).splitlines():
+            fault, _, remedy = line.rpartition("; ")
+            yield Finding("settings", False, fault, remedy)
+        return
+    home = Home(settings.home)
+    yield Finding("settings", True, f"home {home.path}")
+    yield from _foreseen("policy", lambda: _policy(settings, home))
+    yield from _foreseen("home", lambda: _home(home))
+    yield from _foreseen("database", lambda: _database(wiring.database_url(settings, home)))
+    yield from _foreseen("asterisk", lambda: _asterisk(wiring.asterisk(settings, home)))
+    yield from _foreseen("manager", lambda: _manager(settings, home))
+    yield from _foreseen("menu", lambda: _menu(settings))
+    yield from _foreseen("desk", lambda: _desk(settings))
+    yield from _foreseen("ports", lambda: _ports(settings, home))
+    yield from _bundles()
+
+
+def _foreseen(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """What a look finds; a fault that its parts know how to tell becomes a finding."""
+    try:
+        yield from look()
+    except wiring.FORESEEN as why:
+        for line in str(why).splitlines():
+            fault, _, remedy = line.rpartition(": ")
+            yield Finding(subject, False, fault or line, remedy if fault else "")
+
+
+def _policy(settings: Settings, home: Home) -> Iterator[Finding]:
+    city: Policy = wiring.policy(settings)
+    yield Finding("policy", True, f"{city.name}: {len(city.lines)} lines, {len(city.kinds)} kinds")
+    voice = wiring.prompts(settings, home, city)
+    silent, stale = voice.missing(), voice.stale()
+    if silent:
+        yield Finding("prompts", False, f"nobody hears {', '.join(silent)}", "run script/voices")
+    if stale:
+        yield Finding("prompts", False, f"other words than the text: {', '.join(stale)}", "run script/voices")
+    for fault in voice.faults():
+        yield Finding("prompts", False, fault)
+    if not (silent or stale or voice.faults()):
+        yield Finding("prompts", True, f"{len(voice.all())} recorded")
+
+
+def _home(home: Home) -> Iterator[Finding]:
+    home.prepare()
+    open_to_others = [
+        file
+        for file in (home.path / "secrets.json", home.env_file)
+        if file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077
+    ]
+    for file in open_to_others:
+        yield Finding("home", False, f"{file} can be read by others", f"chmod 600 {file}")
+    free = ground.free_mib(home.path)
+    least = ground.COMFORTABLE_FREE_MIB
+    if free < least:
+        yield Finding("disk", False, f"{free} MiB free", f"make room: {least} MiB keep recordings going")
+    else:
+        yield Finding("disk", True, f"{free} MiB free")
+
+
+def _database(url: str) -> Iterator[Finding]:
+    wiring_url = url.replace("postgresql+psycopg://", "postgresql://")
+    try:
+        found, newest = migrate.current(url), migrate.newest()
+        if found != newest:
+            yield Finding("database", False, f"shape {found}, newest is {newest}", "hotline migrate")
+            return
+        yield Finding("database", True, f"answers, shape {found}")
+        with psycopg.connect(wiring_url, connect_timeout=2) as connection:
+            held = connection.execute(
+                "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+                " AND (classid::bigint << 32) | objid::bigint = %s",
+                [clock.LOCK],
+            ).fetchone()
+    except (DatabaseAway, psycopg.OperationalError) as why:
+        yield Finding("database", False, str(why).strip().splitlines()[0], NOT_UP)
+        return
+    yield Finding("clock", bool(held), "ticks" if held else "does not tick", "" if held else NOT_UP)
+
+
+def _asterisk(server: AsteriskServer) -> Iterator[Finding]:
+    binary = server.binary
+    told = f"{binary.version} ({binary.origin})"
+    if not server.adopt():
+        yield Finding("asterisk", False, f"{told} does not run", NOT_UP)
+        return
+    yield Finding(
+        "asterisk", True, f"{told} runs, pid {server.pid}, {server.cli('core show calls').splitlines()[0]}"
+    )
+    for line in server.cli("pjsip show registrations").splitlines():
+        if "trunk" in line and "Registered" not in line.split():
+            yield Finding("trunk", False, "the carrier has not registered us", "see HOTLINE_TRUNK_REGISTER")
+
+
+def _manager(settings: Settings, home: Home) -> Iterator[Finding]:
+    link = AmiLink("127.0.0.1", settings.ami_port, wiring.AMI_USER, home.secrets().ami_secret, watch=False)
+    link.start()
+    try:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not link.connected and not link.figures.faults and time.monotonic() < until:
+            time.sleep(0.02)
+        link.action("Ping")
+        yield Finding("manager", True, f"lets us in at port {settings.ami_port}")
+    except AmiError as why:
+        refused = "AmiSecretWrong" in link.figures.faults
+        told = "refuses our secret" if refused else str(why)
+        remedy = "hotline config --reload" if refused else NOT_UP
+        yield Finding("manager", False, f"port {settings.ami_port}: {told}", remedy)
+    finally:
+        link.stop()
+
+
+def _menu(settings: Settings) -> Iterator[Finding]:
+    """Asks as Asterisk does, for a script that only hangs up; our server greets with a word to echo."""
+    script = roles.CHECK_SCRIPT
+    header = f"agi_network: yes\nagi_network_script: {script}\nagi_request: agi://127.0.0.1/{script}\n\n"
+    try:
+        with closing(socket.create_connection(("127.0.0.1", settings.agi_port), PATIENCE_SECONDS)) as door:
+            door.settimeout(PATIENCE_SECONDS)
+            door.sendall(header.encode())
+            greeting = re.match(rb"GET FULL VARIABLE \W*([0-9a-f]+)", door.recv(200))
+            if greeting:
+                door.sendall(b"200 result=1 (%s)\n" % greeting[1])
+                door.recv(1)
+    except OSError as why:
+        yield Finding("menu", False, f"port {settings.agi_port}: {why}", NOT_UP)
+        return
+    if greeting:
+        yield Finding("menu", True, f"answers at port {settings.agi_port}")
+        return
+    told = f"port {settings.agi_port} is answered by another program"
+    yield Finding("menu", False, told, "set HOTLINE_AGI_PORT to a port of its own")
+
+
+def _desk(settings: Settings) -> Iterator[Finding]:
+    address = f"http://{wiring.authority(settings.bind, settings.web_port)}/login"
+    try:
+        with urllib.request.urlopen(address, timeout=PATIENCE_SECONDS) as reply:
+            yield Finding("desk", True, f"{address} answers {reply.status}")
+    except OSError as why:
+        yield Finding("desk", False, f"{address}: {why}", NOT_UP)
+
+
+def _ports(settings: Settings, home: Home) -> Iterator[Finding]:
+    """Ports matter before a start; while the hotline is up they are rightly taken."""
+    try:
+        with ground.only_one(home):
+            running = wiring.asterisk(settings, home).pid is not None
+            faults = ground.taken(p for p in ground.ports(settings) if not (running and p.asterisks))
+    except ground.GroundError:
+        yield Finding("ports", True, "in use by the hotline itself")
+        return
+    for fault in faults:
+        told, _, remedy = fault.partition(": ")
+        yield Finding("ports", False, told, remedy)
+    if not faults:
+        yield Finding("ports", True, "free")
+
+
+def _bundles() -> Iterator[Finding]:
+    missing = [f"{name} ({path})" for path, name in BUNDLES.items() if not Path(CHECKOUT, path).is_file()]
+    if missing:
+        yield Finding("scripts", False, f"not built: {', '.join(missing)}", "run script/setup")
+    else:
+        yield Finding("scripts", True, "built")

@@ -22,9 +22,9 @@ MARKS: dict[str, dict[str, Mark]] = {
         "rejected": Mark("square", "quiet"),
     },
     "ticket": {
-        "open": Mark("ring", "accent"),
-        "answered": Mark("tick"),
-        "closed": Mark("square", "quiet"),
+        "accepted": Mark("ring", "accent"),
+        "done": Mark("tick"),
+        "withdrawn": Mark("square", "quiet"),
     },
     "recording": {
         "open": Mark("dot", "accent"),
@@ -35,6 +35,11 @@ MARKS: dict[str, dict[str, Mark]] = {
         "normal": Mark("ring", "quiet"),
         "urgent": Mark("triangle", "warn"),
         "critical": Mark("triangle-full", "bad"),
+    },
+    "leg": {
+        "answered": Mark("tick"),
+        "missed": Mark("cross", "warn"),
+        "offered": Mark("dot", "accent"),
     },
     "due": {
         "ahead": Mark("ring", "calm"),

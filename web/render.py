@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cases.permissions import may
+from routing.numbers import display
 from web import moments
 from web.assets import StaticFolders
 from web.marks import mark
@@ -73,6 +74,7 @@ class Renderer:
         environment.globals.update(
             t=t, lang=language, static=self.static.address, mark=mark, may=may, policy=self.services.policy
         )
+        environment.filters["phone"] = display
         environment.filters.update(
             {name: _bound(function, t, zone) for name, function in moments.FILTERS.items()}
         )

@@ -1,0 +1,150 @@
+"""Calls: the list of every visit, answered or not, and the page that tells one from ring to end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from agents.filters import ROWS, Filter, Unreadable, agent_options, line_options, pages, read
+from agents.recordings import players
+from cases.history import record_history
+from cases.offers import read_call
+from cases.permissions import Action
+from cases.visible import visible_calls, visible_recordings, visible_tickets
+from routing.policy import Policy
+from storage.tables import Call, Caller, CallLeg, CallStep, Person, Recording, Ticket, TicketCall
+from storage.viewer import Viewer
+from web.login import needs, services
+from web.render import page
+
+router = APIRouter()
+OUTCOMES = ("live", "answered", "abandoned", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One call of the list. Seconds are None while unknown."""
+
+    call: Call
+    caller: Caller | None
+    agent: Person | None
+    tickets: Sequence[str]
+    recorded: bool
+    wait_seconds: float | None
+    talk_seconds: float | None
+
+
+@router.get("/calls")
+def calls_page(
+    request: Request,
+    who: Annotated[Viewer, Depends(needs(Action.SEE_CASES))],
+    typed: Annotated[Filter, Depends()],
+) -> Response:
+    """Calls newest first, found by number, line, agent, day and outcome."""
+    policy = services(request).policy
+    rows: list[Row] = []
+    errors: dict[str, str] = {}
+    with services(request).database.session() as session:
+        agents = agent_options(session)
+        try:
+            rows = find(session, who, typed, policy)
+        except Unreadable as fault:
+            errors = fault.faults
+    context = {"rows": rows[:ROWS], "agents": agents, "lines": line_options(policy), "errors": errors}
+    links = pages(typed, "/calls", len(rows) > ROWS)
+    status = 422 if errors else 200
+    return page(request, "calls.html", status, typed=typed, outcomes=OUTCOMES, **context, **links)
+
+
+def find(session: Session, who: Viewer, typed: Filter, policy: Policy) -> list[Row]:
+    """Up to ROWS + 1 rows. Raises Unreadable."""
+    wanted = read(typed, policy)
+    query = visible_calls(who)
+    if wanted.number:
+        query = query.where(Call.number == wanted.number)
+    if typed.line:
+        query = query.where(Call.line == typed.line)
+    if wanted.agent_id is not None:
+        query = query.where(Call.agent_id == wanted.agent_id)
+    if typed.outcome:
+        query = query.where(Call.outcome == typed.outcome)
+    if span := wanted.span(policy):
+        query = query.where(Call.began_at >= span[0], Call.began_at < span[1])
+    newest = query.order_by(Call.began_at.desc(), Call.id.desc())
+    return rows_of(session, who, session.scalars(newest.limit(ROWS + 1).offset(typed.offset)).all())
+
+
+def rows_of(session: Session, who: Viewer, calls: Sequence[Call]) -> list[Row]:
+    """The calls with callers, agents, tickets and whether there is something to hear."""
+    ids = {call.id for call in calls}
+    caller_ids = {call.caller_id for call in calls}
+    agent_ids = {call.agent_id for call in calls}
+    callers = {each.id: each for each in session.scalars(select(Caller).where(Caller.id.in_(caller_ids)))}
+    agents = {each.id: each for each in session.scalars(select(Person).where(Person.id.in_(agent_ids)))}
+    tickets = ticket_numbers(session, who, ids)
+    heard = visible_recordings(who).where(Recording.call_id.in_(ids), Recording.state == "ready")
+    recorded = set(session.scalars(heard.with_only_columns(Recording.call_id)))
+    return [
+        Row(
+            call=call,
+            caller=callers.get(call.caller_id or 0),
+            agent=agents.get(call.agent_id or 0),
+            tickets=tickets.get(call.id, ()),
+            recorded=call.id in recorded,
+            wait_seconds=_between(call.queued_at, call.answered_at or call.ended_at),
+            talk_seconds=_between(call.answered_at, call.ended_at),
+        )
+        for call in calls
+    ]
+
+
+def ticket_numbers(session: Session, who: Viewer, call_ids: set[str]) -> dict[str, list[str]]:
+    """Call id → numbers of its tickets, as far as the viewer may see them."""
+    query = (
+        visible_tickets(who)
+        .join(TicketCall, TicketCall.ticket_id == Ticket.id)
+        .where(TicketCall.call_id.in_(call_ids))
+        .order_by(Ticket.id)
+        .with_only_columns(TicketCall.call_id, Ticket.number)
+    )
+    numbers: dict[str, list[str]] = {}
+    for call_id, number in session.execute(query).tuples():
+        numbers.setdefault(call_id, []).append(number)
+    return numbers
+
+
+def _between(start: datetime | None, end: datetime | None) -> float | None:
+    return (end - start).total_seconds() if start and end else None
+
+
+@router.get("/calls/{call_id}")
+def call_page(
+    request: Request, call_id: str, who: Annotated[Viewer, Depends(needs(Action.SEE_CASES))]
+) -> Response:
+    """One call: what is known, what happened when, what was recorded and written."""
+    with services(request).database.session() as session:
+        record = read_call(session, who, call_id)
+        steps = session.scalars(
+            select(CallStep).where(CallStep.call_id == call_id).order_by(CallStep.at, CallStep.id)
+        ).all()
+        legs = session.execute(
+            select(CallLeg, Person)
+            .outerjoin(Person, Person.id == CallLeg.person_id)
+            .where(CallLeg.call_id == call_id, CallLeg.part != "caller")
+            .order_by(CallLeg.began_at)
+        ).all()
+        heard = visible_recordings(who).where(Recording.call_id == call_id).order_by(Recording.began_at)
+        context = {
+            "row": rows_of(session, who, [record.call])[0],
+            "steps": steps,
+            "legs": legs,
+            "players": players(session.scalars(heard)),
+            "closer": session.get(Person, record.call.closed_by) if record.call.closed_by else None,
+            "history": record_history(session, who, "call", call_id),
+        }
+    return page(request, "calls_one.html", record=record, **context)

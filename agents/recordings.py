@@ -1,0 +1,156 @@
+"""Recordings: the supervisors' page, the player, and the sound itself for those who may hear it."""
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import FileResponse, Response
+from sqlalchemy.orm import Session
+
+from agents.filters import ROWS, Filter, Unreadable, agent_options, line_options, pages, read
+from agents.waveform import WIDTH, Waveform, draw
+from cases import recordings as ledger
+from cases.permissions import Action
+from cases.recordings import FoundRecording, RecordingSearch
+from routing.policy import Policy
+from storage.tables import Call, Recording
+from storage.viewer import Viewer
+from web.faults import Refused
+from web.login import needs, services, signed_in, viewer
+from web.render import page
+from web.sessions import Login
+
+router = APIRouter()
+PLAYS_REMEMBERED = 20_000
+LIST_COLUMNS = 80  # a list's picture is small
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """One recording ready to be shown; `play` is the nonce of this opening of it."""
+
+    recording: Recording
+    wave: Waveform | None
+    play: str
+
+
+class Plays:
+    """Which plays are in the journal already: a play is many range requests, but one act.
+
+    A play is one opening of a player by one session. Kept in memory: after a restart the next request
+    of an open player is journalled again, which is the safe side.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[tuple[str, int, str], None] = OrderedDict()
+
+    def known(self, key: tuple[str, int, str]) -> bool:
+        """True when this play is journalled."""
+        with self._lock:
+            return key in self._known
+
+    def add(self, key: tuple[str, int, str]) -> None:
+        """This play is journalled now."""
+        with self._lock:
+            self._known[key] = None
+            if len(self._known) > PLAYS_REMEMBERED:
+                self._known.popitem(last=False)
+
+
+plays = Plays()
+
+
+def players(recordings: Iterable[Recording], columns: int = WIDTH) -> list[Player]:
+    """Recordings as the templates' player takes them."""
+    return [Player(each, draw(each.peaks, columns), secrets.token_urlsafe(9)) for each in recordings]
+
+
+@router.get("/recordings")
+def recordings_page(
+    request: Request,
+    who: Annotated[Viewer, Depends(needs(Action.HEAR_ALL))],
+    typed: Annotated[Filter, Depends()],
+) -> Response:
+    """Recordings newest first, found by number, line, agent, day and ticket."""
+    policy = services(request).policy
+    rows: list[FoundRecording] = []
+    errors: dict[str, str] = {}
+    with services(request).database.session() as session:
+        agents = agent_options(session)
+        try:
+            rows = find(session, who, typed, policy)
+        except Unreadable as fault:
+            errors = fault.faults
+    context = {
+        "rows": list(zip(rows[:ROWS], players((row.recording for row in rows), LIST_COLUMNS), strict=False)),
+        "agents": agents,
+        "lines": line_options(policy),
+        "errors": errors,
+    }
+    links = pages(typed, "/recordings", len(rows) > ROWS)
+    return page(request, "recordings.html", 422 if errors else 200, typed=typed, **context, **links)
+
+
+def find(session: Session, who: Viewer, typed: Filter, policy: Policy) -> list[FoundRecording]:
+    """Up to ROWS + 1 recordings. Raises Unreadable."""
+    wanted = read(typed, policy)
+    search = RecordingSearch(
+        number=wanted.number,
+        line=typed.line,
+        agent_id=wanted.agent_id,
+        day=wanted.day,
+        ticket=typed.ticket.strip(),
+        limit=ROWS + 1,
+        offset=typed.offset,
+    )
+    return ledger.find_recordings(session, who, search, policy.zone)
+
+
+@router.get("/recordings/{recording_id}")
+def recording_page(
+    request: Request, recording_id: int, who: Annotated[Viewer, Depends(viewer)], dock: bool = False
+) -> Response:
+    """One recording with its player: a page of its own, or (`dock`) just the player above the list."""
+    with services(request).database.session() as session:
+        recording = ledger.recording_of(session, who, recording_id)
+        call = session.get_one(Call, recording.call_id)
+    template = "recordings_dock.html" if dock else "recordings_one.html"
+    return page(request, template, call=call, player=players([recording])[0])
+
+
+@router.get("/recordings/{recording_id}/audio")
+def audio(
+    request: Request,
+    recording_id: int,
+    login: Annotated[Login, Depends(signed_in)],
+    play: str = "",
+) -> Response:
+    """The sound (WAV), by ranges. The first request of a play is journalled before a byte goes out."""
+    key = (login.token_hash, recording_id, play[:40])
+    with services(request).database.session() as session:
+        recording = ledger.recording_of(session, login.viewer, recording_id)
+        file = sound_file(services(request).recordings, recording)
+        if not play or not plays.known(key):
+            ledger.played(session, login.viewer, recording_id)
+    plays.add(key)
+    etag = f'"{recording.sha256}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return FileResponse(file, media_type="audio/wav", headers=headers)
+
+
+def sound_file(folder: Path, recording: Recording) -> Path:
+    """The file of a ready recording. Raises Refused with what is wrong and who can help."""
+    if recording.state != "ready":
+        raise Refused(f"recordings.not_{recording.state}", status=409)
+    file = (folder / recording.path).resolve()
+    if not file.is_relative_to(folder.resolve()) or not file.is_file():
+        raise Refused("recordings.file_gone", status=410, name=recording.name)
+    return file

@@ -1,0 +1,228 @@
+"""Tickets: the list, a ticket's page with its story and its calls, changing one that is saved."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from agents.filters import ROWS, Filter, Unreadable, Wanted, agent_options, pages, read
+from agents.recordings import players
+from cases.deadlines import say_rule
+from cases.errors import Conflict
+from cases.errors import Refused as Faulty
+from cases.history import record_history
+from cases.permissions import Action
+from cases.states import OPEN, TICKET, Event, State
+from cases.ticket_form import TicketForm
+from cases.tickets import TicketSearch, change_ticket, list_tickets, move_ticket, open_ticket
+from routing.policy import Policy
+from storage.tables import Person, Ticket
+from storage.viewer import Viewer
+from web.faults import Refused
+from web.login import needs, services
+from web.render import look, page
+
+router = APIRouter()
+
+
+SOON = timedelta(hours=24)
+LATE = "late"
+COMPARED = (
+    "kind",
+    "choice",
+    "urgency",
+    "title",
+    "content",
+    "answer",
+    "caller_name",
+    "caller_sex",
+    "contact_number",
+    "company",
+    "place",
+    "category",
+    "accused",
+    "reply_wanted",
+)
+
+
+async def form_fields(request: Request) -> dict[str, str]:
+    """Dependency: the fields of a form as typed, whatever they are called."""
+    form = await request.form(max_files=0, max_fields=60, max_part_size=200_000)
+    return {name: str(value) for name, value in form.items()}
+
+
+@router.get("/tickets")
+def tickets_page(
+    request: Request,
+    who: Annotated[Viewer, Depends(needs(Action.SEE_CASES))],
+    typed: Annotated[Filter, Depends()],
+) -> Response:
+    """Tickets newest first; a ticket's own number goes straight to it."""
+    if typed.ticket.strip():
+        return RedirectResponse(f"/tickets/{typed.ticket.strip()}", status_code=303)
+    policy = services(request).policy
+    rows: list[Ticket] = []
+    names: dict[int, str] = {}
+    errors: dict[str, str] = {}
+    with services(request).database.session() as session:
+        agents = agent_options(session)
+        try:
+            rows = list_tickets(session, who, search_of(typed, read(typed, policy), policy))
+            names = names_of(session, {ticket.created_by for ticket in rows})
+        except Unreadable as fault:
+            errors = fault.faults
+    context = {
+        "rows": [(ticket, due_state(ticket)) for ticket in rows[:ROWS]],
+        "names": names,
+        "agents": agents,
+        "states": [state.value for state in State],
+        "errors": errors,
+    }
+    links = pages(typed, "/tickets", len(rows) > ROWS)
+    return page(request, "tickets.html", 422 if errors else 200, typed=typed, **context, **links)
+
+
+def search_of(typed: Filter, wanted: Wanted, policy: Policy) -> TicketSearch:
+    """The filter as cases/tickets.py takes it."""
+    since, until = wanted.span(policy) or (None, None)
+    late = typed.state == LATE
+    return TicketSearch(
+        state="" if late else typed.state,
+        kind=typed.kind,
+        number=wanted.number,
+        created_by=wanted.agent_id,
+        late_at=datetime.now(UTC) if late else None,
+        since=since,
+        until=until,
+        limit=ROWS + 1,
+        offset=typed.offset,
+    )
+
+
+def due_state(ticket: Ticket) -> str:
+    """ahead, soon (within a day) or over; '' for a ticket that owes nothing."""
+    if ticket.state not in OPEN or ticket.due_at is None:
+        return ""
+    left = ticket.due_at - datetime.now(UTC)
+    return "over" if left < timedelta(0) else "soon" if left < SOON else "ahead"
+
+
+def names_of(session: Session, ids: set[int | None]) -> dict[int, str]:
+    """Names of people by id."""
+    return dict(session.execute(select(Person.id, Person.name).where(Person.id.in_(ids))).tuples())
+
+
+@router.get("/tickets/{number}")
+def ticket_page(
+    request: Request, number: str, who: Annotated[Viewer, Depends(needs(Action.SEE_CASES))]
+) -> Response:
+    """One ticket: what it says, its deadline, its calls with their recordings, its story."""
+    policy = services(request).policy
+    with services(request).database.session() as session:
+        record = open_ticket(session, who, number)
+        ticket = record.ticket
+        heard = players(record.recordings)
+        context = {
+            "ticket": ticket,
+            "due": due_state(ticket),
+            "rule": say_rule(ticket.due_rule, policy, look(request).language) if ticket.due_rule else "",
+            "calls": [(call, [p for p in heard if p.recording.call_id == call.id]) for call in record.calls],
+            "names": names_of(session, {ticket.created_by, *(call.agent_id for call in record.calls)}),
+            "history": record_history(session, who, "ticket", ticket.id),
+            "events": [event.value for event in TICKET[State(ticket.state)]],
+        }
+    return page(request, "tickets_one.html", **context)
+
+
+@router.get("/tickets/{number}/edit")
+def edit_page(
+    request: Request, number: str, who: Annotated[Viewer, Depends(needs(Action.WRITE_TICKETS))]
+) -> Response:
+    """The form over a saved ticket."""
+    with services(request).database.session() as session:
+        ticket = open_ticket(session, who, number).ticket
+    return form_page(request, ticket, values_of(ticket))
+
+
+@router.post("/tickets/{number}")
+def change(
+    request: Request,
+    number: str,
+    who: Annotated[Viewer, Depends(needs(Action.WRITE_TICKETS))],
+    typed: Annotated[dict[str, str], Depends(form_fields)],
+) -> Response:
+    """Saves what was typed; faults and conflicts give the form back with every word still in it."""
+    version = typed.get("version", "")
+    if not (version.isascii() and version.isdecimal() and len(version) < 10):
+        raise Refused("error.input", field="version", name="version")
+    form = TicketForm.read(typed)
+    try:
+        with services(request).database.session() as session:
+            change_ticket(session, who, number, form, int(version), services(request).policy)
+    except Faulty as fault:
+        with services(request).database.session() as session:
+            ticket = open_ticket(session, who, number).ticket
+        return form_page(request, ticket, {**typed, "version": version}, status=422, faults=fault.faults)
+    except Conflict as conflict:
+        return conflict_page(request, who, number, form, conflict.theirs.version)
+    return RedirectResponse(f"/tickets/{number}", status_code=303)
+
+
+def conflict_page(request: Request, who: Viewer, number: str, form: TicketForm, version: int) -> Response:
+    """Both texts side by side; saving again stores yours over theirs, knowingly."""
+    with services(request).database.session() as session:
+        ticket = open_ticket(session, who, number).ticket
+        changes = [
+            entry
+            for entry in record_history(session, who, "ticket", ticket.id)
+            if entry.act.startswith("ticket.") and entry.act != "ticket.read"
+        ]
+    theirs, yours = values_of(ticket), {name: getattr(form, name) for name in COMPARED}
+    differing = [name for name in COMPARED if theirs[name] != yours[name]]
+    context = {"theirs": theirs, "differing": differing, "last": changes[-1] if changes else None}
+    return form_page(request, ticket, {**yours, "version": max(version, ticket.version)}, 409, **context)
+
+
+def form_page(
+    request: Request,
+    ticket: Ticket,
+    values: Mapping[str, Any],
+    status: int = 200,
+    faults: Mapping[str, str] | None = None,
+    **context: Any,
+) -> Response:
+    """The form with `values`; `faults` are field → code (messages `fault.<code>`)."""
+    shown = {"theirs": None, "differing": [], "last": None} | context
+    filled = {name: values.get(name, "") for name in (*COMPARED, "version")}
+    return page(
+        request, "tickets_edit.html", status, ticket=ticket, values=filled, faults=faults or {}, **shown
+    )
+
+
+def values_of(ticket: Ticket) -> dict[str, Any]:
+    """A saved ticket as the form's fields."""
+    values = {name: getattr(ticket, "due_choice" if name == "choice" else name) for name in COMPARED}
+    return values | {"version": ticket.version}
+
+
+@router.post("/tickets/{number}/state")
+def move(
+    request: Request,
+    number: str,
+    who: Annotated[Viewer, Depends(needs(Action.WRITE_TICKETS))],
+    event: Annotated[Event, Form()],
+    version: Annotated[int, Form(ge=1)],
+) -> Response:
+    """A step of the ticket's life. Somebody was faster: a notice, and the page as it is now by a click."""
+    try:
+        with services(request).database.session() as session:
+            move_ticket(session, who, number, event, version)
+    except Conflict as conflict:
+        raise Refused("tickets.moved_meanwhile", status=409) from conflict
+    except Faulty as fault:
+        raise Refused("tickets.moved_meanwhile", status=409) from fault
+    return RedirectResponse(f"/tickets/{number}", status_code=303)

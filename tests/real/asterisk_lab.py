@@ -1,0 +1,181 @@
+"""A private Asterisk on our rendered configuration, on free ports, with tones for prompts. Nothing else of ours."""
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hotline.settings import CHECKOUT, Settings
+from telephony.asterisk import AsteriskServer, find
+from telephony.config import (
+    ConfigFacts,
+    Folders,
+    Phone,
+    PublishedLine,
+    QueueFacts,
+    Trunk,
+    reload_commands,
+    render,
+)
+from tests.real import audio
+from tests.real.ports import free_port, free_range
+from tests.real.waiting import until
+
+TRUNK = "127.0.0.2"
+LINE = "962299"
+QUEUE = "main"
+AMI_SECRET = "lab-secret"
+# Each prompt is a tone of its own, so that a test can tell what the caller hears.
+PROMPTS = {
+    "notice": 600,
+    "menu": 650,
+    "apology": 700,
+    "transfer_failed": 750,
+    "you_are_next": 800,
+    "there_are": 850,
+    "callers_ahead": 900,
+    "please_wait": 950,
+}
+DIGITS = {str(n): 1100 + 50 * n for n in range(10)} | {"ten": 1650, "hundred": 1700}
+MUSIC = 400
+UNAVOIDABLE: tuple[str, ...] = tuple(
+    re.findall(r"^- `([^`]+)`", (CHECKOUT / "docs/reference/asterisk-lines.md").read_text(), re.MULTILINE)
+)
+
+
+def complaints(log: str, expected: tuple[str, ...] = ()) -> list[str]:
+    """The ERROR and WARNING lines of an Asterisk log but for those that match `expected` patterns."""
+    lines = [line for line in log.splitlines() if re.search(r"\b(ERROR|WARNING)\[", line)]
+    return [line for line in lines if not any(re.search(pattern, line) for pattern in expected)]
+
+
+def people(hardware: int, browser: int = 0) -> tuple[Phone, ...]:
+    kinds = ["hardware"] * hardware + ["browser"] * browser
+    return tuple(
+        Phone(
+            endpoint=f"e{n:08x}", extension=f"{800 + n}", name=f"坐席{n}", kind=kind, secrets=(f"secret-of-{n}",)
+        )
+        for n, kind in enumerate(kinds, 1)
+    )
+
+
+@dataclass
+class Lab:
+    """`folder` must be short enough for Asterisk's control socket (see conftest's `short_folder`)."""
+
+    folder: Path
+    phones: tuple[Phone, ...] = field(default_factory=lambda: people(5))
+    ring_seconds: int = 15
+
+    def __post_init__(self) -> None:
+        self.sip_port, self.agi_port, self.ami_port = free_port(), free_port(), free_port()
+        self.http_port, self.trunk_port = free_port(), free_port(TRUNK)
+        self.rtp_start = free_range(400)
+        settings = Settings()
+        self.binary = find(settings.asterisk, Path(os.environ.get("HOTLINE_TOOLS", settings.home / "tools")))
+        home = self.folder
+        self.log_file = home / "log/asterisk.log"
+        self.incoming, self.cel = home / "incoming", home / "cel.csv"
+        self.server = AsteriskServer(self.binary, home / "etc", home / "run", home / "log/asterisk.out")
+        for name in ("etc", "lib", "spool", "log", "run", "incoming"):
+            (home / name).mkdir(parents=True, exist_ok=True)
+        self._make_sounds()
+
+    def _make_sounds(self) -> None:
+        for language in ("zh", "en"):
+            sounds = self.folder / "lib/sounds" / language
+            for name, hz in PROMPTS.items():
+                audio.write_wav(sounds / f"hotline/{name}.wav", audio.tone(hz, 1.0))
+            for name, hz in DIGITS.items():
+                audio.write_wav(sounds / f"digits/{name}.wav", audio.tone(hz, 0.5))
+        audio.write_wav(self.folder / "lib/moh/calm.wav", audio.tone(MUSIC, 10.0))
+
+    def facts(self) -> ConfigFacts:
+        home = self.folder
+        return ConfigFacts(
+            folders=Folders(
+                config=home / "etc",
+                modules=self.binary.modules,
+                data=self.binary.data,
+                lib=home / "lib",
+                spool=home / "spool",
+                log=home / "log",
+                run=home / "run",
+                recordings=self.incoming,
+                cel_file=self.cel,
+                music=home / "lib/moh",
+            ),
+            sip_port=self.sip_port,
+            agi_port=self.agi_port,
+            ami_port=self.ami_port,
+            http_port=self.http_port,
+            rtp_start=self.rtp_start,
+            rtp_end=self.rtp_start + 399,
+            ami_secret=AMI_SECRET,
+            area_code="0816",
+            trunk=Trunk(peers=(f"{TRUNK}:{self.trunk_port}",)),
+            lines=(PublishedLine(number=LINE, queue=QUEUE),),
+            queues=(QueueFacts(name=QUEUE, ring_seconds=self.ring_seconds),),
+            phones=self.phones,
+        )
+
+    def start(self) -> "Lab":
+        render(CHECKOUT / "asterisk-config", self.folder / "etc", self.facts())
+        self.server.start()
+        return self
+
+    def reload(self) -> None:
+        """Render again (after `phones` changed, say) and let the running Asterisk take it up."""
+        for command in reload_commands(render(CHECKOUT / "asterisk-config", self.folder / "etc", self.facts())):
+            self.cli(command)
+
+    def stop(self) -> None:
+        self.server.stop()
+
+    def cli(self, command: str) -> str:
+        return self.server.cli(command)
+
+    # ---- what Asterisk says of itself ----------------------------------------------------------------
+
+    def channels(self) -> list[list[str]]:
+        """One list per channel: name, context, extension, priority, state, application, …"""
+        return [line.split("!") for line in self.cli("core show channels concise").splitlines() if "!" in line]
+
+    def in_queue(self) -> list[str]:
+        """The callers waiting, in order: channel names."""
+        text = self.cli(f"queue show {QUEUE}")
+        return re.findall(r"^\s+\d+\. (\S+) \(wait", text, re.MULTILINE)
+
+    def member(self, number: int) -> str:
+        """What the queue says of a phone, in one line ('' when it is no member)."""
+        found = re.search(rf"^.*PJSIP/{self.phones[number - 1].endpoint}\b.*$", self.cli(f"queue show {QUEUE}"), re.M)
+        return re.sub(r"\x1b\[[0-9;]*m", "", found[0]) if found else ""
+
+    def enter(self, number: int, penalty: int = 0) -> None:
+        """Make a phone a member of the queue, ready."""
+        name = f"PJSIP/{self.phones[number - 1].endpoint}"
+        self.cli(f"queue add member {name} to {QUEUE} penalty {penalty} as {number} state_interface {name}")
+
+    def resume(self, number: int) -> None:
+        self.cli(f"queue unpause member PJSIP/{self.phones[number - 1].endpoint}")
+
+    def complaints(self, expected: tuple[str, ...] = ()) -> list[str]:
+        return complaints(self.log_file.read_text(), (*UNAVOIDABLE, *expected))
+
+    def assert_clean_log(self, expected: tuple[str, ...] = ()) -> None:
+        """No ERROR and no WARNING since the start, but for the unavoidable and what this test brought about."""
+        assert not self.complaints(expected), "\n".join(self.complaints(expected))
+
+    def assert_nothing_left(self) -> None:
+        until(lambda: not self.channels(), "all channels to be gone")
+
+    def events(self) -> list[list[str]]:
+        """The rows of the CEL file so far."""
+        import csv
+
+        return list(csv.reader(self.cel.read_text().splitlines())) if self.cel.exists() else []
+
+
+def short_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="hl-", dir="/tmp"))

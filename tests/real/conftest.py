@@ -1,0 +1,73 @@
+"""Fixtures of the real suite: a private Asterisk, phones, trunk callers, an AGI stand-in. A missing part fails."""
+
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.real.agi_stand_in import AgiStandIn, Behaviour, routing
+from tests.real.asterisk_lab import QUEUE, TRUNK, Lab, short_folder
+from tests.real.phone import Phone
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """Asterisk on our rendered configuration, with five hardware phones configured and nobody on duty."""
+    folder = short_folder()
+    lab = Lab(folder)
+    try:
+        yield lab.start()
+    finally:
+        lab.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def agi(lab: Lab) -> Iterator[Callable[[Behaviour], AgiStandIn]]:
+    """Start the AGI server with a behaviour: agi(routing("main"))."""
+    started: list[AgiStandIn] = []
+
+    def start(behaviour: Behaviour) -> AgiStandIn:
+        started.append(AgiStandIn(lab.agi_port, behaviour))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+@pytest.fixture
+def routed(agi: Callable[[Behaviour], AgiStandIn]) -> AgiStandIn:
+    """An AGI server that sends every call to the queue with an offer token."""
+    return agi(routing(QUEUE, HOTLINE_OFFER="token-1"))
+
+
+@pytest.fixture
+def phone(lab: Lab) -> Iterator[Callable[..., Phone]]:
+    """A registered phone by its number in the lab; phone(1, 1200) speaks 1200 Hz. duty=False: not in the queue."""
+    made: list[Phone] = []
+
+    def make(number: int, hz: float = 0.0, duty: bool = True) -> Phone:
+        facts = lab.phones[number - 1]
+        made.append(Phone(("127.0.0.1", lab.sip_port), facts.endpoint, facts.secrets[0], hz).register())
+        if duty:
+            lab.enter(number)
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def caller(lab: Lab) -> Iterator[Callable[..., Phone]]:
+    """A caller behind the trunk; caller(1000) speaks 1000 Hz."""
+    made: list[Phone] = []
+
+    def make(hz: float = 0.0) -> Phone:
+        made.append(Phone(("127.0.0.1", lab.sip_port), hz=hz, address=TRUNK))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

@@ -1,0 +1,197 @@
+"""The whole hotline in one process, on a real Asterisk and PostgreSQL, with agents in real browsers."""
+
+import threading
+
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
+
+from agents.room import room
+from cases import people
+from cases.deadlines import load_calendar
+from cases.duty import set_wanted
+from hotline.settings import CHECKOUT
+from ivr.answering import Answering, prompt_seconds
+from ivr.spool import Spool
+from routing.policy import load
+from storage.database import Database
+from storage.notify import listen
+from storage.tables import Call, Caller, CallerNumber, Person
+from storage.viewer import Role
+from telephony.agi_server import AgiServer
+from telephony.ami import AmiLink
+from telephony.watch import Watch
+from tests.real import audio
+from tests.real.asterisk_lab import AMI_SECRET, Lab
+from tests.real.phone import Leg, Phone
+from tests.real.ports import free_port
+from tests.real.waiting import until
+from web.app import create_app
+from web.services import PhoneServer, Services
+
+PASSWORD = "correct horse"
+VOICE_HZ = 1250.0  # what an agent's fake microphone says
+
+
+class DeskCity:
+    """`lab` has browser phones; each becomes an agent `agent1`, `agent2`, … and a last one the shift leader."""
+
+    def __init__(self, lab: Lab, database: Database, url: str, folder: Path, **policy: Any) -> None:
+        self.lab, self.database, self.folder = lab, database, folder
+        self.policy = load(CHECKOUT / "policies/mianyang-962299.toml").model_copy(update=policy)
+        self.port = free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.stop_notes = threading.Event()
+        self.voice = folder / "voice.wav"
+        audio.write_wav(self.voice, audio.tone(VOICE_HZ, 10.0))
+        self._people()
+        answering = Answering(database, self.policy, Spool(folder / "facts"), load_calendar)
+        sounds = prompt_seconds(lab.folder / "lib/sounds")
+        self.agi = AgiServer("127.0.0.1", lab.agi_port, {"inbound": answering}, prompt_seconds=sounds)
+        self.acts = AmiLink("127.0.0.1", lab.ami_port, "hotline", AMI_SECRET, watch=False)
+        self.eyes = AmiLink("127.0.0.1", lab.ami_port, "hotline", AMI_SECRET)
+        self.watch = Watch(self.eyes, database, {queue.name: queue.wrapup_seconds for queue in self.policy.queues})
+        services = Services(
+            database=database,
+            policy=self.policy,
+            recordings=folder / "kept",
+            ami=self.acts,
+            phone=PhoneServer(ws=f"ws://127.0.0.1:{lab.http_port}/ws", domain="127.0.0.1"),
+            notes=partial(listen, url, self.stop_notes),
+        )
+        self.web = uvicorn.Server(
+            uvicorn.Config(
+                create_app(services, [room()]), port=self.port, log_level="warning", timeout_graceful_shutdown=1
+            )
+        )
+
+    def start(self) -> "DeskCity":
+        self.agi.start()
+        self.watch.start()
+        self.eyes.start()
+        self.acts.start()
+        threading.Thread(target=self.web.run, daemon=True).start()
+        until(lambda: self.web.started, "the desk to listen")
+        until(lambda: self.acts.connected and self.eyes.connected, "the manager links")
+        return self
+
+    def stop(self) -> None:
+        self.stop_notes.set()
+        self.web.should_exit = True
+        until(lambda: not self.web.servers or not any(s.is_serving() for s in self.web.servers), "the desk to stop")
+        self.eyes.stop()
+        self.acts.stop()
+        self.watch.stop()
+        self.agi.stop()
+
+    def _people(self) -> None:
+        """The people whose phones the lab has configured, and one caller who called before."""
+        with self.database.session() as session:
+            for number, phone in enumerate(self.lab.phones, 1):
+                last = number == len(self.lab.phones)
+                person = people.create_person(
+                    session,
+                    "leader" if last else f"agent{number}",
+                    "周班长" if last else phone.name,
+                    Role.SHIFT_LEADER if last else Role.AGENT,
+                    PASSWORD,
+                    phone.extension,
+                    phone.kind,
+                )
+                person.endpoint = phone.endpoint
+            people_known = Caller(name="刘洋", company="绵阳新星机械有限公司", place="涪城区 临园路")
+            session.add(people_known)
+            session.flush()
+            session.add(CallerNumber(number="+8613981112233", caller_id=people_known.id))
+
+    def person(self, login: str) -> Person:
+        with self.database.session() as session:
+            return next(p for p in session.query(Person) if p.login == login)
+
+    def calls(self) -> list[Call]:
+        with self.database.session() as session:
+            return list(session.query(Call).order_by(Call.began_at))
+
+    def ready(self, login: str) -> None:
+        """On duty without her browser: the wish is kept and the watch brings it about."""
+        person_id = self.person(login).id
+        with self.database.session() as session:
+            set_wanted(session, None, person_id, "ready")
+
+    def secret_to(self, lab: Lab) -> None:
+        """Asterisk learns the secrets that the database gave the phones."""
+        with self.database.session() as session:
+            known = {phone.endpoint: phone.secrets for phone in people.phones(session)}
+        lab.phones = tuple(phone.model_copy(update={"secrets": known[phone.endpoint]}) for phone in lab.phones)
+        lab.reload()
+
+
+def launch(playwright: Playwright, voice: Path) -> Browser:
+    """Chromium with a microphone that plays `voice` and asks nobody for permission."""
+    return playwright.chromium.launch(
+        executable_path="/usr/bin/chromium",
+        args=[
+            "--use-fake-ui-for-media-stream",
+            "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-audio-capture={voice}",
+            "--autoplay-policy=no-user-gesture-required",
+            "--no-sandbox",
+        ],
+    )
+
+
+class Seat:
+    """An agent at her desk, in a browser."""
+
+    def __init__(self, context: BrowserContext, base: str, login: str) -> None:
+        self.context, self.base, self.login = context, base, login
+        self.page: Page = context.new_page()
+        self.words: list[str] = []
+        self.page.on("console", lambda message: self.words.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.words.append(f"error: {error}"))
+
+    def log_in(self) -> "Seat":
+        self.page.goto(f"{self.base}/login?next=/desk")
+        self.page.fill("[name=name]", self.login)
+        self.page.fill("[name=password]", PASSWORD)
+        self.page.click("button[type=submit]")
+        self.page.wait_for_url("**/desk")
+        return self
+
+    def go_ready(self) -> "Seat":
+        self.says("未上岗")
+        self.page.keyboard.press("r")
+        self.says("就绪，等候来电")
+        return self
+
+    def says(self, words: str, limit_seconds: float = 20) -> None:
+        """Wait until the strip says so."""
+        expect(self.page.locator("[data-says=state]")).to_have_text(words, timeout=limit_seconds * 1000)
+
+    def notice(self, words: str, limit_seconds: float = 20) -> None:
+        expect(self.page.locator("[data-says=notice]")).to_contain_text(words, timeout=limit_seconds * 1000)
+
+    def rings(self, limit_seconds: float = 40) -> "Seat":
+        self.says("来电振铃", limit_seconds)
+        return self
+
+    def picture(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=str(file))
+
+
+def call_in(caller: Phone, number: str = "13981112233", keys: str = "") -> Leg:
+    """A call to the hotline that presses its way through the menu."""
+    leg = caller.dial("962299", caller=number)
+    until(lambda: leg.up or leg.ended, "the hotline to answer")
+    if keys:
+        until(lambda: leg.media.hears(650), "the menu")
+        leg.media.press(keys)
+    return leg
+
+
+

@@ -1,0 +1,207 @@
+"""The link, the picture and the repairs on a real Asterisk: a member rings, answers, wraps up, is paused."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from cases.duty import duty_of, set_wanted
+from cases.people import create_person, phones
+from storage.database import Database
+from storage.viewer import Role
+from telephony import config, duty
+from telephony.ami import AmiLink, Message
+from telephony.watch import Watch
+from tests.real.asterisk_lab import AMI_SECRET, LINE, QUEUE, TRUNK, Lab
+from tests.real.phone import Phone, answered
+from tests.real.waiting import until
+
+pytestmark = pytest.mark.real
+
+WRAPUP_SECONDS = 3
+
+
+@dataclass
+class Centre:
+    """A real Asterisk with two agents' phones, the watch of a clock and the link of a desk."""
+
+    lab: Lab
+    database: Database
+    people: list[int]
+    phones: list[Phone]
+    watched: AmiLink
+    desk: AmiLink
+    events: list[Message] = field(default_factory=list)
+
+    def wish(self, agent: int, wanted: str, reason: str = "") -> None:
+        """As a desk does: keep the word, then act."""
+        person = self.people[agent]
+        with self.database.session() as session:
+            set_wanted(session, None, person, wanted, reason)
+            live = duty_of(session, person).live.value
+        duty.wish(self.desk, self.phones[agent].account, person, [QUEUE], wanted, reason, live)
+
+    def live(self, agent: int) -> str:
+        with self.database.session() as session:
+            return duty_of(session, self.people[agent]).live.value
+
+    def call_id(self, agent: int) -> str | None:
+        with self.database.session() as session:
+            return duty_of(session, self.people[agent]).live_call_id
+
+    def word(self, agent: int) -> tuple[str, str]:
+        with self.database.session() as session:
+            duty = duty_of(session, self.people[agent])
+            return duty.wanted.value, duty.wanted_reason
+
+    def becomes(self, agent: int, live: str) -> None:
+        until(lambda: self.live(agent) == live, f"agent {agent} to be {live}")
+
+    def caller(self) -> Phone:
+        return Phone(("127.0.0.1", self.lab.sip_port), address=TRUNK, hz=500)
+
+
+@pytest.fixture
+def centre(short_folder: Path, database: Database) -> Iterator[Centre]:
+    with database.session() as session:
+        for number in (801, 802):
+            create_person(
+                session, f"a{number}", f"坐席{number}", Role.AGENT, "long enough", str(number), "hardware"
+            )
+        staff = phones(session)
+    lab = Lab(
+        short_folder,
+        tuple(
+            config.Phone(
+                endpoint=p.endpoint, extension=p.extension, name=p.name, kind="hardware", secrets=p.secrets
+            )
+            for p in staff
+        ),
+        ring_seconds=5,
+    ).start()
+    watched = AmiLink("127.0.0.1", lab.ami_port, "hotline", AMI_SECRET)
+    desk = AmiLink("127.0.0.1", lab.ami_port, "hotline", AMI_SECRET, watch=False)
+    watch = Watch(watched, database, {QUEUE: WRAPUP_SECONDS})
+    sets = [Phone(("127.0.0.1", lab.sip_port), p.endpoint, p.secrets[0], hz=900) for p in staff]
+    centre = Centre(lab, database, [p.person_id for p in staff], sets, watched, desk)
+    watched.subscribe(centre.events.append)
+    watch.start()
+    watched.start()
+    desk.start()
+    try:
+        until(lambda: watched.connected and desk.connected, "both links")
+        yield centre
+    finally:
+        watch.stop()
+        watched.stop()
+        desk.stop()
+        for each in sets:
+            each.close()
+        lab.stop()
+
+
+def test_a_member_is_away_until_her_phone_registers_then_rings_talks_and_wraps_up(centre: Centre) -> None:
+    centre.wish(0, "ready")
+    until(lambda: centre.lab.member(1), "her membership")
+    assert centre.live(0) == "away"
+    centre.phones[0].register()
+    centre.becomes(0, "idle")
+
+    caller = centre.caller()
+    leg = caller.dial(LINE, caller="13812345678")
+    ringing = centre.phones[0].ring()
+    centre.becomes(0, "ringing")
+    call_id = ringing.header("X-Hotline-Call")
+    assert call_id
+    assert centre.call_id(0) == call_id
+    ringing.answer()
+    answered(leg)
+    centre.becomes(0, "talking")
+    assert centre.call_id(0) == call_id
+    seen = len(centre.events)
+    leg.hang_up()
+    centre.becomes(0, "wrapup")
+    assert centre.call_id(0) == call_id
+    centre.becomes(0, "idle")
+    statuses = [
+        (event["Status"], event["PausedReason"])
+        for event in centre.events[seen:]
+        if event.event == "QueueMemberStatus"
+    ]
+    assert ("1", "wrapup") in statuses
+    caller.close()
+
+
+def test_an_unanswered_ring_pauses_her_by_word_and_her_next_word_brings_her_back(centre: Centre) -> None:
+    centre.phones[0].register()
+    centre.wish(0, "ready")
+    centre.becomes(0, "idle")
+    caller = centre.caller()
+    leg = caller.dial(LINE)
+    centre.phones[0].ring()
+    until(lambda: centre.word(0) == ("paused", "no_answer"), "the system's word")
+    centre.becomes(0, "paused")
+    until(lambda: "no_answer" in centre.lab.member(1), "her reason in the queue")
+    centre.wish(0, "ready")
+    again = centre.phones[0].ring()
+    again.answer()
+    centre.becomes(0, "talking")
+    assert centre.word(0) == ("ready", "")
+    leg.hang_up()
+    caller.close()
+
+
+def test_a_pause_asked_for_in_a_call_follows_its_wrap_up(centre: Centre) -> None:
+    centre.phones[0].register()
+    centre.wish(0, "ready")
+    centre.becomes(0, "idle")
+    caller = centre.caller()
+    leg = caller.dial(LINE)
+    centre.phones[0].ring().answer()
+    centre.becomes(0, "talking")
+    centre.wish(0, "paused", "meal")
+    leg.hang_up()
+    centre.becomes(0, "wrapup")
+    centre.becomes(0, "paused")
+    assert "meal" in centre.lab.member(1)
+    caller.close()
+
+
+def test_a_colleague_consulted_is_shown_in_the_same_call(centre: Centre) -> None:
+    for agent in (0, 1):
+        centre.phones[agent].register()
+    centre.wish(0, "ready")
+    centre.becomes(0, "idle")
+    caller = centre.caller()
+    leg = caller.dial(LINE)
+    first = centre.phones[0].ring().answer()
+    centre.becomes(0, "talking")
+    first.hold()
+    asked = centre.phones[0].dial("802")
+    ringing = centre.phones[1].ring()
+    centre.becomes(1, "ringing")
+    assert centre.call_id(1) == centre.call_id(0) == ringing.header("X-Hotline-Call")
+    ringing.answer()
+    centre.becomes(1, "talking")
+    asked.hang_up()
+    centre.becomes(1, "away")
+    leg.hang_up()
+    caller.close()
+
+
+def test_a_killed_asterisk_comes_back_with_its_members_and_the_picture_follows(centre: Centre) -> None:
+    centre.phones[0].register()
+    centre.wish(0, "ready")
+    centre.becomes(0, "idle")
+    centre.lab.server.stop()
+    until(lambda: not centre.watched.connected, "the loss to be noticed")
+    with pytest.raises(Exception, match="cannot be reached"):
+        centre.wish(0, "paused", "rest")
+    centre.lab.server.start()
+    centre.lab.cli("database deltree Queue")
+    until(lambda: centre.watched.connected and centre.desk.connected, "the links to be back", 60)
+    until(lambda: "rest" in centre.lab.member(1), "the wish that was kept")
+    centre.phones[0].register()
+    centre.becomes(0, "paused")
+    assert centre.word(0) == ("paused", "rest")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -55,7 +55,12 @@ def calls_page(
             rows = find(session, who, typed, policy)
         except Unreadable as fault:
             errors = fault.faults
-    context = {"rows": rows[:ROWS], "agents": agents, "lines": line_options(policy), "errors": errors}
+    context: dict[str, Any] = {
+        "rows": rows[:ROWS],
+        "agents": agents,
+        "lines": line_options(policy),
+        "errors": errors,
+    }
     links = pages(typed, "/calls", len(rows) > ROWS)
     status = 422 if errors else 200
     return page(request, "calls.html", status, typed=typed, outcomes=OUTCOMES, **context, **links)
@@ -139,7 +144,7 @@ def call_page(
             .order_by(CallLeg.began_at)
         ).all()
         heard = visible_recordings(who).where(Recording.call_id == call_id).order_by(Recording.began_at)
-        context = {
+        context: dict[str, Any] = {
             "row": rows_of(session, who, [record.call])[0],
             "steps": steps,
             "legs": legs,

@@ -5,7 +5,7 @@ One class for calls, tickets and recordings; each list uses the fields it shows.
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Query
@@ -110,7 +110,7 @@ def line_options(policy: Policy) -> list[tuple[str, str]]:
     return [(line.number, f"{line.number} {line.name}") for line in policy.lines]
 
 
-def pages(typed: Filter, path: str, more: bool) -> dict[str, str]:
+def pages(typed: Filter, path: str, more: bool) -> dict[str, Any]:
     """Addresses of the newest page and the next older one, '' where there is none."""
     return {
         "newest": typed.address(path) if typed.page > 1 else "",

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse, Response
@@ -87,7 +87,7 @@ def recordings_page(
             rows = find(session, who, typed, policy)
         except Unreadable as fault:
             errors = fault.faults
-    context = {
+    context: dict[str, Any] = {
         "rows": list(zip(rows[:ROWS], players((row.recording for row in rows), LIST_COLUMNS), strict=False)),
         "agents": agents,
         "lines": line_options(policy),

@@ -75,7 +75,7 @@ def tickets_page(
             names = names_of(session, {ticket.created_by for ticket in rows})
         except Unreadable as fault:
             errors = fault.faults
-    context = {
+    context: dict[str, Any] = {
         "rows": [(ticket, due_state(ticket)) for ticket in rows[:ROWS]],
         "names": names,
         "agents": agents,
@@ -126,7 +126,7 @@ def ticket_page(
         record = open_ticket(session, who, number)
         ticket = record.ticket
         heard = players(record.recordings)
-        context = {
+        context: dict[str, Any] = {
             "ticket": ticket,
             "due": due_state(ticket),
             "rule": say_rule(ticket.due_rule, policy, look(request).language) if ticket.due_rule else "",
@@ -183,8 +183,13 @@ def conflict_page(request: Request, who: Viewer, number: str, form: TicketForm, 
         ]
     theirs, yours = values_of(ticket), {name: getattr(form, name) for name in COMPARED}
     differing = [name for name in COMPARED if theirs[name] != yours[name]]
-    context = {"theirs": theirs, "differing": differing, "last": changes[-1] if changes else None}
-    return form_page(request, ticket, {**yours, "version": max(version, ticket.version)}, 409, **context)
+    context: dict[str, Any] = {
+        "theirs": theirs,
+        "differing": differing,
+        "last": changes[-1] if changes else None,
+    }
+    typed = {**yours, "version": max(version, ticket.version)}
+    return form_page(request, ticket, typed, status=409, **context)
 
 
 def form_page(
@@ -196,11 +201,9 @@ def form_page(
     **context: Any,
 ) -> Response:
     """The form with `values`; `faults` are field → code (messages `fault.<code>`)."""
-    shown = {"theirs": None, "differing": [], "last": None} | context
+    shown: dict[str, Any] = {"theirs": None, "differing": [], "last": None, "faults": faults or {}} | context
     filled = {name: values.get(name, "") for name in (*COMPARED, "version")}
-    return page(
-        request, "tickets_edit.html", status, ticket=ticket, values=filled, faults=faults or {}, **shown
-    )
+    return page(request, "tickets_edit.html", status, ticket=ticket, values=filled, **shown)
 
 
 def values_of(ticket: Ticket) -> dict[str, Any]:

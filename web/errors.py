@@ -35,7 +35,7 @@ def problem(
     if "application/json" in request.headers.get("accept", ""):
         body = {"error": {"code": key, "message": title, "remedy": remedy, "field": field}}
         return JSONResponse(body, status_code=status, headers=headers)
-    context = {"title": title, "remedy": remedy, "status": status, "key": key}
+    context = {"title": title, "remedy": remedy, "key": key}
     acts = is_fragment(request) and (
         request.method != "GET" or request.headers.get("hx-target", "main") != "main"
     )

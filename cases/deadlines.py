@@ -1,7 +1,8 @@
 """A ticket's deadline by the policy, over the calendar that the operator keeps in the database."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime
+from typing import Any
 
 import chinese_calendar
 from sqlalchemy import select
@@ -28,14 +29,8 @@ def seed_calendar(session: Session) -> None:
     """
     announced = sorted({day.year for day in chinese_calendar.holidays})
     known = set(session.scalars(select(CalendarYear.year).where(CalendarYear.announced)))
-    days = [
-        {"day": day, "works": works, "name": name}
-        for year in announced
-        if year not in known
-        for day, works, name in _differing_days(year)
-    ]
-    if days:
-        session.execute(insert(CalendarDay).values(days).on_conflict_do_nothing())
+    if days := [row for row in _differing_days() if row["day"].year not in known]:
+        session.execute(insert(CalendarDay).on_conflict_do_nothing(), days)
     years = insert(CalendarYear).values(
         [
             *({"year": year, "announced": True} for year in announced),
@@ -100,11 +95,9 @@ def _due(opened: datetime, limit: Limit, policy: Policy, calendar: Calendar) -> 
     return due(opened, limit.amount, limit.unit, calendar, policy.zone, hours)
 
 
-def _differing_days(year: int) -> Iterator[tuple[date, bool, str]]:
-    day = date(year, 1, 1)
-    while day.year == year:
-        works = chinese_calendar.is_workday(day)
-        if works != (day.weekday() < 5):
-            _, name = chinese_calendar.get_holiday_detail(day)
-            yield day, works, name or ""
-        day += timedelta(days=1)
+def _differing_days() -> Iterator[dict[str, Any]]:
+    """Holidays from Monday to Friday, and working days at weekends."""
+    for listed, works in ((chinese_calendar.holidays, False), (chinese_calendar.workdays, True)):
+        for day, name in listed.items():
+            if works != (day.weekday() < 5):
+                yield {"day": day, "works": works, "name": name}

@@ -1,11 +1,13 @@
 """The folders under HOTLINE_HOME, and the secrets that are made once and kept there."""
 
+import contextlib
 import hashlib
 import json
 import os
 import pwd
 import secrets
 import stat
+import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -190,18 +192,16 @@ class Home:
 
 def _write_private(file: Path, text: str) -> None:
     """Written in full under another name, then linked: never half a file, never over an older one."""
-    part = file.with_name(f"{file.name}.{os.getpid()}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(descriptor)
+    descriptor, part = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # made with mode 0600
     try:
-        os.link(part, file)
-    except FileExistsError:
-        pass
+        with os.fdopen(descriptor, "w") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(descriptor)
+        with contextlib.suppress(FileExistsError):
+            file.hardlink_to(part)
     finally:
-        part.unlink()
+        Path(part).unlink()
 
 
 def _refuse_a_stranger(folder: Path) -> None:

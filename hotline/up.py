@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -23,7 +23,6 @@ from hotline.children import Child, Pauses
 from hotline.home import Home
 from hotline.settings import Settings
 from routing.policy import Policy
-from storage.server import EmbeddedServer
 from telephony.asterisk import AsteriskServer
 
 ROLES = ("ivr", "desk", "clock")
@@ -49,6 +48,8 @@ class Kept:
     name: str
     running: Callable[[], bool]
     start: Callable[[], object]
+    stop: Callable[[], object]
+    adopted: bool  # it ran before we came
     pauses: Pauses = field(default_factory=Pauses)
     began: float = field(default_factory=time.monotonic)
 
@@ -56,13 +57,13 @@ class Kept:
         if self.running() or now < self.pauses.until:
             return
         tell(f"{self.name} is gone; starting it again")
+        self.pauses.failed(now, now - self.began)
+        self.began = now
         try:
             self.start()
             tell(f"{self.name} is back")
-        except RuntimeError as why:
+        except wiring.FORESEEN as why:
             tell(f"{self.name} does not start: {why}")
-        self.pauses.failed(now, now - self.began)
-        self.began = time.monotonic()
 
 
 class Up:
@@ -72,11 +73,9 @@ class Up:
         self.settings = settings
         self.home = home
         self.console = console
-        self.postgres: EmbeddedServer | None = None
-        self.asterisk: AsteriskServer | None = None
         self.children: list[Child] = []
+        self._kept: dict[str, Kept] = {}
         self._began = time.monotonic()
-        self._adopted: set[str] = set()
         self._lowering = False
 
     def run(self) -> None:
@@ -89,9 +88,9 @@ class Up:
                 self._raise()
                 self._watch()
             except Stopped:
-                self._lower()
+                self._lower(adopted=True)
             except BaseException:
-                self._lower(spare=self._adopted)  # a start that fails ends no call that it found going on
+                self._lower(adopted=False)  # a start that fails ends no call that it found going on
                 raise
 
     def tell(self, line: str) -> None:
@@ -112,16 +111,14 @@ class Up:
         self.home.prepare()
         ground.require_room(self.home)
         policy = wiring.policy(self.settings)
-        self.asterisk = wiring.asterisk(self.settings, self.home)
-        adopting = self.asterisk.adopt()
-        if adopting:
-            self._adopted.add(ASTERISK)
+        asterisk = wiring.asterisk(self.settings, self.home)
+        adopting = asterisk.adopt()
         self._require_ports(adopting)
         url = self._raise_database()
         new_city = wiring.prepare_database(url, policy)
         self._step("the demo city was laid out" if new_city else "the database has its newest shape")
-        changed = wiring.render_config(self.settings, self.home, url, policy, self.asterisk.binary)
-        self._raise_asterisk(adopting, changed)
+        changed = wiring.render_config(self.settings, self.home, url, policy, asterisk.binary)
+        self._raise_asterisk(asterisk, adopting, changed)
         self._raise_roles()
         self._announce(policy, wiring.logins(url))
 
@@ -134,30 +131,37 @@ class Up:
             time.sleep(BEAT_SECONDS)
 
     def _raise_database(self) -> str:
-        self.postgres = wiring.postgres(self.settings, self.home)
-        if self.postgres is None:
+        server = wiring.postgres(self.settings, self.home)
+        if server is None:
             wiring.require_database(self.settings.database_url)
             self._step("PostgreSQL answers at HOTLINE_DATABASE_URL")
             return self.settings.database_url
-        adopting = self.postgres.pid is not None
-        if adopting:
-            self._adopted.add(POSTGRES)
-        url = self.postgres.start()
-        self._step(f"{POSTGRES} {'was running: adopted' if adopting else 'started'}")
+        adopting = server.pid is not None
+        self._kept[POSTGRES] = Kept(
+            POSTGRES, lambda: server.pid is not None, server.start, server.stop, adopting
+        )
+        url = server.start()
+        self._step(f"PostgreSQL {'was running: adopted' if adopting else 'started'}")
         return url
 
-    def _raise_asterisk(self, adopting: bool, changed: list[Path]) -> None:
-        assert self.asterisk is not None
-        version = self.asterisk.binary.version
+    def _raise_asterisk(self, server: AsteriskServer, adopting: bool, changed: list[Path]) -> None:
+        self._kept[ASTERISK] = Kept(
+            ASTERISK, lambda: server.pid is not None, server.start, server.stop, adopting
+        )
+        told = f"Asterisk {server.binary.version}"
         if not adopting:
-            self.asterisk.start()
-            self._step(f"Asterisk {version} started ({self.asterisk.binary.origin})")
+            server.start()
+            self._step(f"{told} started ({server.binary.origin})")
             return
-        if changed:
-            for line in wiring.reload(self.asterisk, changed):
-                self.tell(line)
-        calls = self.asterisk.cli("core show calls").split("\n", 1)[0]
-        self._step(f"Asterisk {version} was running: adopted ({calls})")
+        calls = server.calls
+        if changed and not calls:
+            server.stop()
+            server.start()
+            self._step(f"{told} was running without calls: started anew, as its files changed")
+            return
+        for line in wiring.reload(server, changed):
+            self.tell(f"  {line}")
+        self._step(f"{told} was running: adopted, with {calls} calls")
 
     def _raise_roles(self) -> None:
         run_as = self._roles_run_as()
@@ -220,15 +224,9 @@ class Up:
 
     def _watch(self) -> None:
         """Until stopped: whatever ends is started again."""
-        assert self.asterisk is not None
-        servers = [Kept(ASTERISK, lambda: bool(self.asterisk and self.asterisk.pid), self.asterisk.start)]
-        if self.postgres is not None:
-            servers.append(
-                Kept(POSTGRES, lambda: bool(self.postgres and self.postgres.pid), self.postgres.start)
-            )
         while True:
             now = time.monotonic()
-            for server in servers:
+            for server in self._kept.values():
                 server.look_after(now, self.tell)
             for child in self.children:
                 child.look_after(now)
@@ -236,38 +234,30 @@ class Up:
 
     # -- down -----------------------------------------------------------------------------------
 
-    def _lower(self, spare: Iterable[str] = ()) -> None:
+    def _lower(self, *, adopted: bool) -> None:
         """Calls first, so that their last words reach the clock; the database last."""
         for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(name, signal.SIG_IGN)
         self._lowering = True
-        for name, running, stop in (
-            (
-                ASTERISK,
-                lambda: self.asterisk and self.asterisk.pid,
-                lambda: self.asterisk and self.asterisk.stop(),
-            ),
-            ("voice menu, desk and clock", lambda: self.children, self._lower_roles),
-            (
-                POSTGRES,
-                lambda: self.postgres and self.postgres.pid,
-                lambda: self.postgres and self.postgres.stop(),
-            ),
-        ):
-            if name in spare or not running():
-                continue
-            try:
-                stop()
-                self._step(f"{name} stopped")
-            except Exception as why:  # the next one is to be stopped all the same
-                self.tell(f"{name} did not stop: {why}")
-
-    def _lower_roles(self) -> None:
+        self._lower_kept(ASTERISK, adopted=adopted)
         for child in self.children:
             child.stop()
         until = time.monotonic() + STOP_SECONDS
         for child in self.children:
             child.wait(until)
+        if self.children:
+            self._step("voice menu, desk and clock stopped")
+        self._lower_kept(POSTGRES, adopted=adopted)
+
+    def _lower_kept(self, name: str, *, adopted: bool) -> None:
+        server = self._kept.get(name)
+        if server is None or not server.running() or (server.adopted and not adopted):
+            return
+        try:
+            server.stop()
+            self._step(f"{name} stopped")
+        except Exception as why:  # the next one is to be stopped all the same
+            self.tell(f"{name} did not stop: {why}")
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

@@ -216,6 +216,11 @@ class AsteriskServer:
             raise AsteriskFault(f"Asterisk's console does not answer: {(done.stderr or done.stdout).strip()}")
         return done.stdout
 
+    @property
+    def calls(self) -> int:
+        """How many calls are up now; AsteriskFault when its console does not answer."""
+        return int(self.cli("core show calls").split(maxsplit=1)[0])
+
     def stop(self, limit_seconds: float = 10.0) -> None:
         """Stop it at once, calls included; does nothing when it does not run."""
         pid = self.pid

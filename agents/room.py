@@ -2,20 +2,32 @@
 
 from pathlib import Path
 
-from agents import calls, recordings, tickets
+from agents import calls, desk, duty_acts, leader, phone_settings, recordings, tickets
 from cases.permissions import Action
 from web.services import Place, Room
 
 
 def room() -> Room:
-    """Calls, tickets and recordings, in the rail's order."""
+    """The desk with its phone, calls, tickets and recordings, in the rail's order."""
     return Room(
         name="agents",
         folder=Path(__file__).parent,
-        routers=(calls.router, tickets.router, recordings.router),
+        routers=(
+            desk.router,
+            duty_acts.router,
+            leader.router,
+            phone_settings.router,
+            calls.router,
+            tickets.router,
+            recordings.router,
+        ),
         places=(
+            Place("desk", "/desk", Action.TAKE_CALLS),
             Place("calls", "/calls", Action.SEE_CASES),
             Place("tickets", "/tickets", Action.SEE_CASES),
             Place("recordings", "/recordings", Action.HEAR_ALL),
         ),
+        strip="desk/strip.html",
+        scripts=("built/phone.js", "player.js"),
+        styles=("desk.css", "cases.css"),
     )

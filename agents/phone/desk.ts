@@ -7,15 +7,13 @@ import * as keys from "./keys.js";
 import * as notice from "./notice.js";
 import { Phone, type LineName, type PhoneEvents, type Ring } from "./phone.js";
 import type { Duty } from "./says.js";
-import { get, post, Refusal } from "./server.js";
+import { get, getText, post, Refusal } from "./server.js";
 import { Stage } from "./stage.js";
 import { rangOut, type NetState, type TabState } from "./states.js";
 import { Strip } from "./strip.js";
 import { Tab } from "./tab.js";
 import { Ringer } from "./tones.js";
 import { t } from "./words.js";
-
-interface Offer { call_id: string; offer: string }
 
 const settings = (): Promise<PhoneSettings> => get<PhoneSettings>("/phone/settings");
 
@@ -33,7 +31,7 @@ export class Desk implements PhoneEvents {
   constructor(element: HTMLElement) {
     this.#hardware = element.dataset["phone"] !== "browser";
     this.#strip = new Strip(element, (act, value) => void this.#press(act, value));
-    this.#stage = new Stage(document.getElementById("desk")!, this.#strip.ringCard);
+    this.#stage = new Stage();
     this.#tab = new Tab((state) => void this.#tabChanged(state), () => this.#phone?.busy ?? false);
   }
 
@@ -41,7 +39,10 @@ export class Desk implements PhoneEvents {
     keys.listen();
     new DeviceTest().watch();
     addEventListener("beforeunload", (event) => { if (this.#phone?.busy) event.preventDefault(); });
-    document.addEventListener("hotline:note", (event) => void this.#note((event as CustomEvent<Note>).detail));
+    this.#hear("stream", ({ up }) => { if (up) void this.#lookAtDuty(); });
+    this.#hear("person.duty", () => void this.#lookAtDuty());
+    this.#hear("person.offer", (offer) => { if (this.#hardware) void this.#show(offer["call_id"] as string, offer["offer"] as string); });
+    this.#hear("language", () => void this.#speakAnew());
     this.changed();
     if (!this.#hardware) this.#tab.claim();
     await this.#lookAtDuty();
@@ -168,13 +169,9 @@ export class Desk implements PhoneEvents {
 
   // -- what the server tells ---------------------------------------------------------------
 
-  async #note({ name, data }: Note): Promise<void> {
-    if (name === "hello" || name === "person.duty") await this.#lookAtDuty();
-    if (name === "person.offer" && this.#hardware) {
-      const { call_id, offer } = data as unknown as Offer;
-      await this.#show(call_id, offer);
-    }
-    this.#stage.note(name);
+  /** Notes of the event stream, as the shell passes them on: `hotline:<name>`. */
+  #hear(name: string, heard: (detail: Readonly<Record<string, unknown>>) => void): void {
+    document.addEventListener(`hotline:${name}`, (event) => heard((event as CustomEvent).detail ?? {}));
   }
 
   async #lookAtDuty(): Promise<void> {
@@ -219,15 +216,17 @@ export class Desk implements PhoneEvents {
     if (callId && !(await this.#stage.arrive(callId, offer))) this.#strip.notice(t("desk.no_record"), "warn");
   }
 
+  async #speakAnew(): Promise<void> {
+    this.#strip.replace(await getText("/phone/strip"));
+    this.changed();
+  }
+
   #quiet(): void {
     this.#ringer.stop();
     notice.withdraw();
     this.#stage.ringOver();
   }
 }
-
-/** A note of the event stream, as the shell passes it on: `person.offer`, `person.duty`, `hello`, … */
-interface Note { name: string; data: Record<string, unknown> }
 
 function sentence(error: unknown): string {
   if (error instanceof MicrophoneFault) return t(`phone.fault.${error.code}`);

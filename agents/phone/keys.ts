@@ -1,6 +1,6 @@
 /**
  * Keys for what is done a hundred times a day: `data-key="a"` on a button. The key alone works while
- * nothing is being typed, Alt with the key always does. Reasons for closing want Alt in any case.
+ * nothing is being typed, Alt with the key always does; function keys type nothing and always work.
  */
 
 function typing(target: EventTarget | null): boolean {
@@ -15,10 +15,10 @@ export function target(event: KeyboardEvent, root: ParentNode = document): HTMLB
   const save = event.ctrlKey && !event.altKey && event.key.toLowerCase() === "s";
   if (event.ctrlKey && !save) return null;
   const key = event.code.replace(/^(Key|Digit|Numpad)/, "").toLowerCase();
+  const always = save || event.altKey || /^f\d+$/.test(key);
   for (const button of root.querySelectorAll<HTMLButtonElement>("button[data-key]")) {
-    const [wanted, modifier] = (button.dataset["key"] ?? "").split(" ");
-    if (wanted !== key || button.disabled || !button.checkVisibility()) continue;
-    if (save || event.altKey || (modifier !== "alt" && !typing(event.target))) return button;
+    if (button.dataset["key"] !== key || button.disabled || !button.checkVisibility()) continue;
+    if (always || !typing(event.target)) return button;
   }
   return null;
 }

@@ -3,7 +3,7 @@
 import { Desk } from "./desk.js";
 import { learn } from "./words.js";
 
-const strip = document.getElementById("phone");
+const strip = document.getElementById("desk-phone");
 if (strip) {
   learn(document.getElementById("phone-words"));
   void new Desk(strip).begin();

@@ -119,21 +119,16 @@ export class Phone {
     if (this.may("blind")) this.#refer("one", target);
   }
 
-  /** Hold the caller and ask a colleague; the record's key travels along so that she sees it too. */
+  /** Hold the caller and ask a colleague, who gets the caller's record too: the dialplan knows our call. */
   async consult(target: string): Promise<void> {
     const caller = this.#taken.one;
     if (!caller || !this.may("consult")) return;
     const mediaStream = await this.microphone();
     if (!this.may("consult")) return release(mediaStream);
     if (this.lines.one === "talking") this.#hold("one");
-    const { callId, offer } = caller.ring;
-    const session = this.exchange.ua.call(this.#uri(target), {
-      mediaStream,
-      pcConfig: NO_STUN,
-      extraHeaders: callId ? [`X-Hotline-Call: ${callId}`, `X-Hotline-Offer: ${offer}`] : [],
-    });
+    const session = this.exchange.ua.call(this.#uri(target), { mediaStream, pcConfig: NO_STUN });
     releaseAtEnd(session, mediaStream);
-    this.#take("two", session, { callId, offer, number: target, name: "" }, "dial");
+    this.#take("two", session, { ...caller.ring, number: target, name: "" }, "dial");
   }
 
   /** Join the caller to the colleague who was asked, and leave. */

@@ -7,6 +7,9 @@ export class Refusal extends Error {
   }
 }
 
+/** How the server words a fault. */
+interface Said { message?: string; remedy?: string; fields?: Record<string, string> }
+
 const PATIENCE_MILLISECONDS = 8000;
 
 async function ask(method: string, path: string, body?: BodyInit, type?: string): Promise<Response> {
@@ -20,8 +23,9 @@ async function ask(method: string, path: string, body?: BodyInit, type?: string)
     throw new Refusal("", true);
   }
   if (answer.ok) return answer;
-  const said = (await answer.json().catch(() => ({}))) as { message?: string; fields?: Record<string, string> };
-  throw new Refusal(said.message ?? "", answer.status >= 500 && !said.message, said.fields);
+  const { error } = (await answer.json().catch(() => ({}))) as { error?: Said };
+  const sentence = [error?.message, error?.remedy].filter(Boolean).join(" ");
+  throw new Refusal(sentence, answer.status >= 500 && !sentence, error?.fields);
 }
 
 export async function get<T>(path: string): Promise<T> {

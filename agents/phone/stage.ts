@@ -8,14 +8,22 @@ export class Stage {
   readonly #works: Works;
   #over = false; // the desk lies over another page, which waits underneath as it was
 
-  constructor(private readonly desk: HTMLElement, private readonly card: HTMLElement) {
-    const find = (name: string): HTMLElement => desk.querySelector<HTMLElement>(`[data-${name}]`)!;
+  readonly #desk: HTMLElement;
+
+  constructor() {
+    const pane = document.querySelector<HTMLTemplateElement>("#desk-pane")!;
+    const main = document.getElementById("main")!;
+    main.before(pane.content.cloneNode(true));
+    this.#desk = document.getElementById("desk")!;
+    const find = (name: string): HTMLElement => this.#desk.querySelector<HTMLElement>(`[data-${name}]`)!;
     this.#works = new Works(find("works"), find("tabs"), () => this.#arrange());
     find("back").addEventListener("click", () => {
       this.#over = false;
       this.#arrange();
     });
-    card.addEventListener("click", () => this.#cover());
+    document.addEventListener("click", ({ target }) => {
+      if ((target as HTMLElement).closest("[data-ring-card]")) this.#cover();
+    });
     document.addEventListener("htmx:beforeRequest", () => { this.#over = false; });
     for (const moved of ["htmx:pushedIntoHistory", "htmx:historyRestore", "htmx:afterSettle"])
       document.addEventListener(moved, () => this.#arrange());
@@ -38,18 +46,12 @@ export class Stage {
   }
 
   ringOver(): void {
-    this.card.hidden = true;
+    this.#card.hidden = true;
   }
 
   async colleagues(): Promise<void> {
     const place = document.querySelector<HTMLElement>("[data-colleagues]")!;
     place.innerHTML = await getText("/desk/colleagues");
-  }
-
-  /** Something changed that the lists beside the desk show. */
-  note(name: string): void {
-    if (name === "board.calls" || name === "board.tickets" || name === "hello")
-      document.querySelector("[data-day]")?.dispatchEvent(new Event("refresh"));
   }
 
   get #onDesk(): boolean {
@@ -70,15 +72,19 @@ export class Stage {
   #float(element: HTMLElement): void {
     const head = element.querySelector("[data-card]")?.cloneNode(true);
     if (!head) return;
-    this.card.querySelector("[data-card-body]")!.replaceChildren(head);
-    this.card.hidden = false;
+    this.#card.querySelector("[data-card-body]")!.replaceChildren(head);
+    this.#card.hidden = false;
+  }
+
+  get #card(): HTMLElement {
+    return document.querySelector<HTMLElement>("[data-ring-card]")!;
   }
 
   #arrange(): void {
     const elsewhere = location.pathname !== "/desk";
     document.body.dataset["desk"] = !elsewhere ? "page" : this.#over ? "over" : "away";
-    this.desk.hidden = elsewhere && !this.#over;
-    this.desk.querySelector<HTMLElement>("[data-back]")!.hidden = !elsewhere;
-    this.desk.querySelector<HTMLElement>("[data-empty]")!.hidden = this.#works.current !== null;
+    this.#desk.hidden = elsewhere && !this.#over;
+    this.#desk.querySelector<HTMLElement>("[data-back]")!.hidden = !elsewhere;
+    this.#desk.querySelector<HTMLElement>("[data-empty]")!.hidden = this.#works.current !== null;
   }
 }

@@ -1,6 +1,6 @@
 /** The strip on the screen: paints what it is told, and turns its buttons into acts. It decides nothing. */
 
-import { clock, t } from "./words.js";
+import { clock, learn, t } from "./words.js";
 import { allowed, type Act } from "./states.js";
 import { saying, type Duty, type Model, type Saying } from "./says.js";
 
@@ -33,7 +33,7 @@ export class Strip {
     now.dataset["tone"] = tone;
     now.dataset["state"] = key;
     const use = now.querySelector("use")!;
-    use.setAttribute("href", use.getAttribute("href")!.replace(/#.*/, `#${shape}`));
+    use.setAttribute("href", use.getAttribute("href")!.replace(/#.*/, `#mark-${shape}`));
     write(this.#find("[data-says=state]"), t(`phone.says.${key}`, { reason: model.duty?.reason_name ?? "" }));
     write(this.#find("[data-says=who]"), other ? t("phone.with", { who, other }) : who);
     this.#keys(model, muted);
@@ -59,8 +59,11 @@ export class Strip {
       button.setAttribute("aria-expanded", String(!document.getElementById(button.getAttribute("aria-controls")!)!.hidden));
   }
 
-  get ringCard(): HTMLElement {
-    return this.#find("[data-ring-card]");
+  /** The same strip in another language. */
+  replace(text: string): void {
+    const page = new DOMParser().parseFromString(text, "text/html");
+    learn(page.getElementById("phone-words"));
+    this.element.replaceChildren(...page.getElementById(this.element.id)!.childNodes);
   }
 
   #keys({ lines, tab, hardware }: Model, muted: boolean): void {

@@ -30,13 +30,14 @@ class Work {
       (where) => this.#say("draft", t(`desk.draft.${where}`)),
     );
     this.#restore();
+    this.#kind();
     this.form.addEventListener("input", () => this.#typed());
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.save();
     });
-    for (const button of element.querySelectorAll<HTMLButtonElement>("button[data-close]"))
-      button.addEventListener("click", () => void this.close(button.dataset["close"]!));
+    for (const button of element.querySelectorAll<HTMLButtonElement>("button[data-reason]"))
+      button.addEventListener("click", () => void this.close(button.dataset["reason"]!));
   }
 
   get body(): Body {
@@ -85,7 +86,6 @@ class Work {
     const draft = this.#keeper.begin(JSON.parse(island?.textContent ?? '{"revision":0,"body":{}}') as Draft);
     if (draft.revision === 0) return;
     for (const field of this.form.elements) fill(field, draft.body);
-    this.#kind();
     this.#say("draft", t("desk.draft.restored"));
   }
 
@@ -94,10 +94,16 @@ class Work {
     this.#keeper.typed(this.body);
   }
 
-  /** A matter that is sealed says so, and asks whom it is about. */
+  /** A kind that is sealed asks whom it is about; each kind has its own longer limits. */
   #kind(): void {
     const kind = this.form.querySelector<HTMLInputElement>("input[name=kind]:checked");
-    this.element.dataset["sealed"] = kind?.dataset["sealed"] ?? "";
+    if (!("offeredSealed" in this.element.dataset)) this.element.toggleAttribute("data-sealed", kind?.dataset["sealed"] === "1");
+    const choice = this.form.elements.namedItem("choice") as HTMLSelectElement;
+    for (const option of choice.options) {
+      const kinds = option.dataset["kinds"];
+      option.hidden = option.disabled = kinds !== undefined && !kinds.split(" ").includes(kind?.value ?? "");
+    }
+    if (choice.selectedOptions[0]?.disabled) choice.value = "";
   }
 
   #busy(busy: boolean): void {

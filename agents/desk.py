@@ -1,0 +1,166 @@
+"""The duty agent's desk: the caller's record inside the ring, the ticket form beside it, its draft, its end.
+
+Words with the telephone are agents/duty_acts.py and agents/leader.py; the phone is agents/phone/*.ts.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
+
+from cases import calls, drafts, offers, tickets
+from cases.errors import Refused as Faults
+from cases.permissions import Action
+from cases.ticket_form import TicketForm
+from routing.policy import Policy, Reason
+from storage.viewer import Viewer
+from web.login import needs, services
+from web.messages import Catalogue
+from web.render import now, page, translate
+
+router = APIRouter()
+Agent = Annotated[Viewer, Depends(needs(Action.TAKE_CALLS))]
+
+CLOSE_KEYS = ("F2", "F3", "F4", "F6", "F7", "F8", "F9", "F10")  # F1, F5, F11, F12 are the browser's
+CALLS_OF_THE_DAY = 12
+
+
+class TypedDraft(BaseModel):
+    """What is typed so far; `revision` is the browser's counter."""
+
+    revision: int = Field(ge=1)
+    body: dict[Annotated[str, Field(max_length=40)], Annotated[str, Field(max_length=20_000)]] = Field(
+        max_length=40
+    )
+
+
+@router.get("/desk")
+def desk(request: Request, who: Agent) -> Response:
+    """What lies beside the calls in hand: unsettled calls, the day's calls, the device test."""
+    return page(request, "desk/desk.html", **_day(request, who))
+
+
+@router.get("/desk/day")
+def day(request: Request, who: Agent) -> Response:
+    """The lists alone, drawn again when a call or ticket changes."""
+    return page(request, "desk/day.html", **_day(request, who))
+
+
+@router.get("/desk/calls/{call_id}")
+def pop(request: Request, who: Agent, call_id: str, offer: str = "") -> Response:
+    """The caller's record and an empty or half-filled form. Raises NotVisible, DatabaseAway."""
+    at = services(request)
+    with at.database.session() as session:
+        found = offers.offered(session, who, call_id, offer)
+    t = translate(request)
+    line = at.policy.line(found.call.line)
+    kept = found.draft
+    return page(
+        request,
+        "desk/work.html",
+        pop=found,
+        who=who,
+        shown_number=found.number_display or t("desk.record.withheld"),
+        line_name=f"{found.call.line} {line.name if line else ''}".strip(),
+        form_id=f"{call_id}:{found.tickets[0].id if found.tickets else 0}",
+        draft={"revision": kept.revision, "body": kept.body} if kept else {"revision": 0, "body": {}},
+        close_keys=CLOSE_KEYS,
+        **_names(at.policy, t.language),
+    )
+
+
+@router.put("/desk/calls/{call_id}/draft")
+def keep_draft(request: Request, who: Agent, call_id: str, typed: TypedDraft) -> dict[str, int]:
+    """Keeps what is typed; answers with the revision that is stored now."""
+    with services(request).database.session() as session:
+        kept = drafts.keep_draft(session, who, call_id, dict(typed.body), typed.revision)
+    return {"revision": kept.revision}
+
+
+async def typed_fields(request: Request) -> dict[str, str]:
+    """The form's fields as typed, whatever they are: cases/ticket_form.py judges them."""
+    return {name: str(value) for name, value in (await request.form()).items()}
+
+
+Typed = Annotated[dict[str, str], Depends(typed_fields)]
+
+
+@router.post("/desk/calls/{call_id}/ticket")
+def save_ticket(request: Request, who: Agent, call_id: str, typed: Typed) -> Response:
+    """Ticket, journal and link to the call in one transaction; saving one form twice is saving it once."""
+    at, t = services(request), translate(request)
+    form = TicketForm.read(typed)
+    try:
+        with at.database.session() as session:
+            ticket = tickets.save_ticket(session, who, form, call_id, at.policy, now())
+    except Faults as faults:
+        return _faulty(t, faults)
+    due = _local(at.policy, ticket.due_at)
+    key = "desk.form.saved" if due else "desk.form.saved_no_due"
+    return JSONResponse(
+        {
+            "message": t(key, number=ticket.number, due=due),
+            "number": ticket.number,
+            "address": f"/tickets/{ticket.number}",
+        }
+    )
+
+
+@router.post("/desk/calls/{call_id}/close")
+def close_call(request: Request, who: Agent, call_id: str, typed: Typed) -> Response:
+    """The call needs no ticket, for one of the policy's reasons."""
+    at, t = services(request), translate(request)
+    reason = typed.get("reason", "")
+    try:
+        with at.database.session() as session:
+            calls.close_call(session, who, call_id, reason, typed.get("note", ""), at.policy)
+    except Faults as faults:
+        return _faulty(t, faults)
+    return JSONResponse({"message": t("desk.form.closed", reason=_said(at.policy, t.language)[reason])})
+
+
+def _day(request: Request, who: Viewer) -> dict[str, Any]:
+    at = services(request)
+    midnight = now().astimezone(at.policy.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    mine = calls.CallSearch(agent_id=who.person_id, since=midnight, limit=CALLS_OF_THE_DAY)
+    unsettled = calls.CallSearch(agent_id=who.person_id, unsettled=True, limit=CALLS_OF_THE_DAY)
+    with at.database.session() as session:
+        lists = {
+            "mine": calls.list_calls(session, who, mine),
+            "unsettled": calls.list_calls(session, who, unsettled),
+        }
+    return {"lists": lists, **_names(at.policy, translate(request).language)}
+
+
+def _names(policy: Policy, language: str) -> dict[str, Any]:
+    """The policy's codes in words, for templates."""
+    return {
+        "kinds": [(kind.code, kind.name.say(language), kind.sealed) for kind in policy.kinds],
+        "kind_names": {kind.code: kind.name.say(language) for kind in policy.kinds},
+        "closings": _said(policy, language),
+        "longer": {code: [k.code for k in policy.kinds if code in k.longer] for code in _longer(policy)},
+    }
+
+
+def _longer(policy: Policy) -> list[str]:
+    return list(dict.fromkeys(code for kind in policy.kinds for code in kind.longer))
+
+
+def _said(policy: Policy, language: str) -> dict[str, str]:
+    reasons: tuple[Reason, ...] = policy.closing_reasons
+    return {reason.code: reason.name.say(language) for reason in reasons}
+
+
+def _local(policy: Policy, at: datetime | None) -> str:
+    return at.astimezone(policy.zone).strftime("%m-%d %H:%M") if at else ""
+
+
+def _faulty(t: Catalogue, faults: Faults) -> JSONResponse:
+    """422: a sentence per field at fault; all that was typed stays in the browser."""
+    fields = {
+        name: t(f"desk.fault.{code}" if t.has(f"desk.fault.{code}") else "desk.fault.other")
+        for name, code in faults.faults.items()
+    }
+    return JSONResponse({"error": {"message": t("desk.refused"), "fields": fields}}, status_code=422)

@@ -10,6 +10,7 @@ class Channel:
     name: str
     linkedid: str
     account: str  # the call's id, on channels that carry it (CHANNEL(accountcode))
+    rings: bool  # a phone that rings and has not been answered
 
 
 class Channels:
@@ -33,9 +34,13 @@ class Channels:
         for prefix in ("", "Dest"):
             uniqueid = text(event, prefix + "Uniqueid")
             if uniqueid and (born or uniqueid in self._by_id):
-                account = text(event, prefix + "AccountCode")
-                linkedid = text(event, prefix + "Linkedid") or uniqueid
-                self._put(uniqueid, Channel(text(event, prefix + "Channel"), linkedid, account))
+                channel = Channel(
+                    name=text(event, prefix + "Channel"),
+                    linkedid=text(event, prefix + "Linkedid") or uniqueid,
+                    account=text(event, prefix + "AccountCode"),
+                    rings=text(event, prefix + "ChannelStateDesc") in ("Down", "Rsrvd", "Ringing"),
+                )
+                self._put(uniqueid, channel)
 
     def call_of(self, uniqueid: str) -> str | None:
         """The call this channel belongs to: by its own mark, else by one linked with it."""
@@ -48,6 +53,11 @@ class Channels:
     def call_at(self, endpoint: str) -> str | None:
         """The call that the phone at this endpoint is in; the oldest, if several."""
         return next(filter(None, map(self.call_of, self._at.get(endpoint, ()))), None)
+
+    def rings_at(self, endpoint: str) -> bool | None:
+        """Whether the phone rings only, or is in a call; None when it does neither."""
+        legs = [self._by_id[uniqueid].rings for uniqueid in self._at.get(endpoint, ())]
+        return all(legs) if legs else None
 
     def offer(self, uniqueid: str) -> str | None:
         """The call for which this channel begins to ring; None the second time it is asked."""

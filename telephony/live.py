@@ -16,18 +16,11 @@ Event = Mapping[str, Any]
 AWAY, IDLE, RINGING, TALKING, WRAPUP, PAUSED = "away", "idle", "ringing", "talking", "wrapup", "paused"
 WRAPUP_REASON = "wrapup"  # set by the dialplan as the agent connects
 
-# A device's state by its number (QueueMember…: Status) and by its name (DeviceStateChange: State).
+# A member's device state. With `device_state_busy_at` a phone that rings is busy: its channels tell which.
 # What is not known to be reachable is away: never shown as idle.
-_ON_THE_PHONE = {"2": TALKING, "3": TALKING, "6": RINGING, "7": TALKING, "8": TALKING}
-_ON_THE_PHONE |= {
-    "INUSE": TALKING,
-    "BUSY": TALKING,
-    "RINGING": RINGING,
-    "RINGINUSE": TALKING,
-    "ONHOLD": TALKING,
-}
-_FREE = ("1", "NOT_INUSE")
-_BUSIEST_FIRST = (TALKING, RINGING, AWAY, IDLE)
+BUSY = "busy"
+_DEVICES = {"1": IDLE, "2": BUSY, "3": BUSY, "6": BUSY, "7": BUSY, "8": BUSY}
+_BUSIEST_FIRST = (BUSY, AWAY, IDLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +30,7 @@ class Member:
     queue: str
     endpoint: str
     person_id: int | None  # None: a member whose name is no person's id
-    device: str  # talking | ringing | idle | away
+    device: str  # busy | idle | away
     paused: bool
     reason: str
     paused_at: float
@@ -77,7 +70,6 @@ class Picture:
 
     def __init__(self) -> None:
         self._members: dict[str, dict[str, Member]] = {}  # endpoint → queue → member
-        self._devices: dict[str, str] = {}  # endpoint → device state, as DeviceStateChange told
         self._channels = Channels()
         self._live: dict[int, Live] = {}
         self._owners: dict[str, int] = {}  # endpoint → person
@@ -103,10 +95,6 @@ class Picture:
                 endpoint = endpoint_of(text(event, "Interface"))
                 self._members.get(endpoint, {}).pop(text(event, "Queue"), None)
                 return self._relive(endpoint, now)
-            case "DeviceStateChange":
-                endpoint = endpoint_of(text(event, "Device"))
-                self._devices[endpoint] = _device(text(event, "State"))
-                return self._relive(endpoint, now)
             case "AgentCalled" | "DialBegin":
                 return self._offered(event, now)
             case "AgentConnect":
@@ -119,7 +107,7 @@ class Picture:
 
     def redraw(self, queues: Iterable[Event], channels: Iterable[Event], now: datetime) -> list[Fact]:
         """Replace everything by a snapshot (QueueStatus and CoreShowChannels); the facts that changed."""
-        self._members, self._devices, self._channels = {}, {}, Channels()
+        self._members, self._channels = {}, Channels()
         for channel in channels:
             self._channels.apply(channel)
         facts: list[Fact] = []
@@ -157,7 +145,7 @@ class Picture:
             queue=text(event, "Queue"),
             endpoint=endpoint,
             person_id=person_id,
-            device=_device(text(event, "Status")),
+            device=_DEVICES.get(text(event, "Status"), AWAY),
             paused=paused,
             reason=text(event, "PausedReason") if paused else "",
             paused_at=_seconds(text(event, "LastPause")),
@@ -200,7 +188,8 @@ class Picture:
 
     def _live_of(self, person: int, now: datetime) -> list[Fact]:
         endpoint = self._endpoints.get(person, "")
-        state, shown = self._state(endpoint), self._live.get(person)
+        shown = self._live.get(person)
+        state = self._state(endpoint, shown.state if shown else AWAY)
         before = shown if state in (AWAY, TALKING) else self._owed.pop(person, shown)
         call_id = self._channels.call_at(endpoint) if state in (RINGING, TALKING) else None
         if call_id is None and before and (state in (WRAPUP, before.state)):
@@ -212,24 +201,20 @@ class Picture:
         live = self._live[person] = Live(person, state, call_id, since, queue)
         return [live]
 
-    def _state(self, endpoint: str) -> str:
+    def _state(self, endpoint: str, shown: str) -> str:
         members = self._members.get(endpoint, {}).values()
-        if not members:  # nobody's agent now; yet a phone in use is shown as in use
-            device = self._devices.get(endpoint, AWAY)
-            return device if device in (TALKING, RINGING) else AWAY
-        device = min((member.device for member in members), key=_BUSIEST_FIRST.index)
-        if device != IDLE:
-            return device
-        reasons = {member.reason for member in members if member.paused}
-        if WRAPUP_REASON in reasons:
+        device = min((member.device for member in members), key=_BUSIEST_FIRST.index, default=AWAY)
+        if not members or device == BUSY:  # a phone in use is shown in use, though she is nobody's agent
+            rings = self._channels.rings_at(endpoint)
+            if rings is not None:
+                return RINGING if rings else TALKING
+        if device == BUSY:  # its channels have just gone, or are not told yet
+            return shown if shown in (RINGING, TALKING) else TALKING
+        if device == AWAY:
+            return AWAY
+        if WRAPUP_REASON in {member.reason for member in members if member.paused}:
             return WRAPUP
         return PAUSED if any(member.paused for member in members) else IDLE
-
-
-def _device(state: str) -> str:
-    if state in _FREE:
-        return IDLE
-    return _ON_THE_PHONE.get(state, AWAY)
 
 
 def _seconds(stamp: str) -> float:

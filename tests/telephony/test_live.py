@@ -12,7 +12,7 @@ from telephony.live import Fact, Live, Offer, Picture, QueueMoved
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 CALL = "1772442000.1-4242"
 WANG, LI = "e0000000a", "e0000000b"
-NOT_INUSE, INUSE, UNAVAILABLE, RINGING, ONHOLD = "1", "2", "5", "6", "8"
+NOT_INUSE, BUSY, UNAVAILABLE, ONHOLD = "1", "3", "5", "8"
 
 
 def member(
@@ -48,6 +48,7 @@ def caller(event: str, **more: str) -> dict[str, Any]:
         "Uniqueid": "u1",
         "Linkedid": "u1",
         "AccountCode": CALL,
+        "ChannelStateDesc": "Up",
     } | more
 
 
@@ -58,12 +59,15 @@ def leg(event: str, who: str = WANG, **more: str) -> dict[str, Any]:
         "Uniqueid": "u2",
         "Linkedid": "u1",
         "AccountCode": "",
+        "ChannelStateDesc": "Ringing",
     } | more
 
 
 def both(event: str, who: str = WANG) -> dict[str, Any]:
     """Caller's and agent's channel in one event."""
-    dest = {f"Dest{key}": value for key, value in leg(event, who).items() if key != "Event"}
+    state = "Up" if event in ("AgentConnect", "AgentComplete") else "Ringing"
+    described = leg(event, who, ChannelStateDesc=state)
+    dest = {f"Dest{key}": value for key, value in described.items() if key != "Event"}
     return caller(event) | dest | {"Queue": "main", "MemberName": "7", "Interface": f"PJSIP/{who}"}
 
 
@@ -83,8 +87,9 @@ def picture() -> Picture:
     return picture
 
 
-RING = [caller("Newchannel"), leg("Newchannel"), both("AgentCalled"), member(RINGING)]
-ANSWER = [member(INUSE), member(INUSE, "QueueMemberPause", paused="wrapup"), both("AgentConnect")]
+RING = [caller("Newchannel"), leg("Newchannel"), both("AgentCalled"), member(BUSY)]
+UP = {"ChannelStateDesc": "Up"}
+ANSWER = [leg("Newstate", **UP), member(BUSY, "QueueMemberPause", paused="wrapup"), both("AgentConnect")]
 END = [leg("Hangup"), caller("Hangup"), member(NOT_INUSE, paused="wrapup")]
 
 
@@ -112,14 +117,13 @@ def test_a_colleague_asked_for_advice_is_offered_the_same_call(picture: Picture)
     """Her phone is dialled by the first agent's; no queue is involved. Her leg carries the call's mark."""
     picture.know({LI: 8})
     asking = leg("Newchannel", Uniqueid="u3", Linkedid="u3", AccountCode=CALL)
-    asked = {"Channel": f"PJSIP/{LI}-00000004", "Uniqueid": "u4", "Linkedid": "u3", "AccountCode": ""}
-    dest = {f"Dest{key}": value for key, value in asked.items()}
-    facts = feed(picture, asking, {"Event": "Newchannel", **asked}, {**asking, "Event": "DialBegin", **dest})
-    assert Offer(8, CALL) in facts
-    assert states(
-        feed(picture, {"Event": "DeviceStateChange", "Device": f"PJSIP/{LI}", "State": "RINGING"})
-    ) == ["ringing"]
-    assert picture.live()[8].call_id == CALL
+    asked = leg("Newchannel", LI, Uniqueid="u4", Linkedid="u3")
+    dest = {f"Dest{key}": value for key, value in asked.items() if key != "Event"}
+    facts = feed(picture, asking, asked, {**asking, "Event": "DialBegin", **dest})
+    assert facts.count(Offer(8, CALL)) == 1
+    assert picture.live()[8] == Live(8, "ringing", CALL, NOW)
+    assert states(feed(picture, {**asked, "Event": "Newstate", **UP})) == ["talking"]
+    assert states(feed(picture, {**asked, "Event": "Hangup"})) == ["away"]
 
 
 @pytest.mark.parametrize("status", ["0", "4", UNAVAILABLE, "", "99"])
@@ -136,31 +140,36 @@ def test_the_first_of_two_queues_to_tell_does_not_make_her_available(picture: Pi
     assert states(feed(picture, member(NOT_INUSE, "QueueMemberPause", queue="second"))) == ["idle"]
 
 
+def test_a_phone_that_rings_is_told_from_one_in_a_call_though_asterisk_calls_both_busy(
+    picture: Picture,
+) -> None:
+    assert states(feed(picture, *RING)) == ["ringing"]
+    assert states(feed(picture, leg("Hangup"), member(NOT_INUSE))) == ["idle"]
+
+
 def test_hold_is_still_talking(picture: Picture) -> None:
     feed(picture, *RING, *ANSWER)
     assert states(feed(picture, member(ONHOLD, paused="wrapup"))) == []
 
 
-def test_leaving_the_last_queue_is_away_and_a_phone_in_use_is_shown_in_use(picture: Picture) -> None:
-    device = {"Event": "DeviceStateChange", "Device": f"PJSIP/{WANG}", "State": "INUSE"}
-    removed = member(NOT_INUSE, "QueueMemberRemoved")
-    assert states(feed(picture, removed)) == ["away"]
-    assert states(feed(picture, device)) == ["talking"]
-    assert states(feed(picture, {**device, "State": "NOT_INUSE"})) == ["away"]
+def test_who_leaves_the_queue_in_a_call_is_shown_in_it_to_its_end_and_then_away(picture: Picture) -> None:
+    feed(picture, *RING, *ANSWER)
+    assert states(feed(picture, member(BUSY, "QueueMemberRemoved"))) == []
+    assert states(feed(picture, leg("Hangup"))) == ["away"]
 
 
 def test_a_leg_that_has_hung_up_is_not_brought_back_by_a_late_event(picture: Picture) -> None:
     feed(picture, *RING, *ANSWER, *END, both("AgentComplete"), member(NOT_INUSE, "QueueMemberPause"))
     other = "1772442100.9-1111"
     newer = {"Uniqueid": "u9", "Linkedid": "u9", "AccountCode": other}
-    feed(picture, leg("Newchannel", **newer), member(RINGING))
+    feed(picture, leg("Newchannel", **newer), member(BUSY))
     assert picture.live()[7].call_id == other
 
 
 def test_a_snapshot_repairs_whatever_was_lost(picture: Picture) -> None:
     """The link was away from the ring to the talk, and from the talk to the wrap-up."""
     during = picture.redraw(
-        [listed(INUSE, paused="wrapup")], [caller("CoreShowChannel"), leg("CoreShowChannel")], NOW
+        [listed(BUSY, paused="wrapup")], [caller("CoreShowChannel"), leg("CoreShowChannel", **UP)], NOW
     )
     assert during == [Live(7, "talking", CALL, NOW)]
     after = picture.redraw([listed(NOT_INUSE, paused="wrapup")], [], NOW)
@@ -209,10 +218,10 @@ def test_whatever_is_lost_or_doubled_the_next_snapshot_draws_the_same_picture(
     events: list[dict[str, Any]],
 ) -> None:
     queues, channels = (
-        [listed(INUSE, paused="wrapup"), listed(NOT_INUSE, who=LI, name="8")],
+        [listed(BUSY, paused="wrapup"), listed(NOT_INUSE, who=LI, name="8")],
         [
             caller("CoreShowChannel"),
-            leg("CoreShowChannel"),
+            leg("CoreShowChannel", **UP),
         ],
     )
     picture, fresh = Picture(), Picture()

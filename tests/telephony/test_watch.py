@@ -181,17 +181,24 @@ def test_a_ring_is_offered_to_her_screen_and_wrap_up_ends_at_the_limit(
     want(database, person, "ready")
     until(lambda: live(database, person) == ("idle", None))
     caller = {"Channel": "PJSIP/trunk-01", "Uniqueid": "u1", "Linkedid": "u1", "AccountCode": CALL}
-    leg = {"Channel": f"PJSIP/{endpoint}-02", "Uniqueid": "u2", "Linkedid": "u1", "AccountCode": ""}
+    leg = {
+        "Channel": f"PJSIP/{endpoint}-02",
+        "Uniqueid": "u2",
+        "Linkedid": "u1",
+        "AccountCode": "",
+        "ChannelStateDesc": "Ringing",
+    }
     dest = {f"Dest{key}": value for key, value in leg.items()}
     queue.server.send(
         block(Event="Newchannel", **caller)
         + block(Event="Newchannel", **leg)
         + block(Event="AgentCalled", Queue="main", MemberName=str(person), **caller, **dest)
     )
-    queue.change("QueueMemberStatus", Status="6")
+    queue.change("QueueMemberStatus", Status="3")
     until(lambda: live(database, person) == ("ringing", CALL))
     assert Note(f"person:{person}", "offer", {"call_id": CALL}) in notes
-    queue.change("QueueMemberPause", Status="2", Paused="1", PausedReason="wrapup")
+    queue.server.send(block(Event="Newstate", **leg | {"ChannelStateDesc": "Up"}))
+    queue.change("QueueMemberPause", Paused="1", PausedReason="wrapup")
     until(lambda: live(database, person) == ("talking", CALL))
     queue.server.send(block(Event="Hangup", **leg) + block(Event="Hangup", **caller))
     queue.change("QueueMemberStatus", Status="1")

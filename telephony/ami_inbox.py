@@ -7,10 +7,16 @@ more events would only be older news.
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 Event = TypeVar("Event")
 Picture = TypeVar("Picture")
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn(Generic[Picture]):
+    picture: Picture
 
 
 class Inbox(Generic[Event, Picture]):
@@ -24,7 +30,7 @@ class Inbox(Generic[Event, Picture]):
         self.dropped = 0
         self._capacity = capacity
         self._on_loss = on_loss
-        self._ready: deque[Event | Picture] = deque()
+        self._ready: deque[Event | _Drawn[Picture]] = deque()
         self._held: list[Event] | None = None
         self._losing = False
         self._closed = False
@@ -43,7 +49,8 @@ class Inbox(Generic[Event, Picture]):
                 self._changed.notify()
 
     def _lose(self) -> None:
-        self.dropped += len(self._ready) + len(self._held or ()) + 1
+        waiting = sum(not isinstance(item, _Drawn) for item in self._ready)
+        self.dropped += waiting + len(self._held or ()) + 1
         self._ready.clear()
         self._held = None
         self._losing = True
@@ -58,7 +65,7 @@ class Inbox(Generic[Event, Picture]):
     def release(self, picture: Picture) -> None:
         """The snapshot, then what was held. If events were lost meanwhile another snapshot is under way."""
         with self._changed:
-            self._ready.append(picture)
+            self._ready.append(_Drawn(picture))
             self._ready.extend(self._held or ())
             self._held = None
             self._changed.notify()
@@ -75,4 +82,4 @@ class Inbox(Generic[Event, Picture]):
                 if self._closed:
                     return
                 item = self._ready.popleft()
-            yield item
+            yield item.picture if isinstance(item, _Drawn) else item

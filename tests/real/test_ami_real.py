@@ -168,6 +168,21 @@ def test_a_pause_asked_for_in_a_call_follows_its_wrap_up(centre: Centre) -> None
     caller.close()
 
 
+def test_a_phone_that_dies_in_a_call_pauses_her_by_word(centre: Centre) -> None:
+    centre.phones[0].register()
+    centre.wish(0, "ready")
+    centre.becomes(0, "idle")
+    caller = centre.caller()
+    leg = answered(caller.dial(LINE))
+    centre.phones[0].ring().answer()
+    centre.becomes(0, "talking")
+    centre.phones[0].die()
+    until(lambda: centre.word(0) == ("paused", "phone_lost"), "the system's word")
+    assert not leg.ended
+    leg.hang_up()
+    caller.close()
+
+
 def test_a_colleague_consulted_is_shown_in_the_same_call(centre: Centre) -> None:
     for agent in (0, 1):
         centre.phones[agent].register()

@@ -1,0 +1,189 @@
+"""A small believable city to look at: staff, callers, ten days of calls and tickets (demo.toml).
+
+Made through the same acts as the real thing. No sound files: each demo call has a gap in the ledger.
+"""
+
+import random
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
+
+from cases.calls import (
+    Arrival,
+    Step,
+    close_call,
+    end_call,
+    mark_answered,
+    note_steps,
+    open_call,
+    route_call,
+)
+from cases.deadlines import seed_calendar
+from cases.people import check_password, create_person
+from cases.recordings import mark_gap
+from cases.states import Event
+from cases.ticket_form import TicketForm
+from cases.tickets import move_ticket, save_ticket
+from routing.policy import Policy
+from storage.database import Database
+from storage.tables import Outbox, Person, Ticket
+from storage.viewer import Role, Viewer
+
+DEMO_PASSWORD = "hotline-demo"  # noqa: S105 - printed at the start; the demo's people only
+ABANDONED = 9
+LIMIT_SECONDS = 60.0
+
+_LOCK = 962299_002
+_DISTRICTS = {
+    "0816": ["涪城区", "游仙区", "安州区", "江油市", "三台县", "高新区", "经开区"],
+    "0771": ["青秀区", "兴宁区", "江南区", "西乡塘区", "良庆区", "高新区", "经开区"],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One demo log-in, for printing."""
+
+    user: str
+    password: str
+    name: str
+    role: Role
+
+
+def lay_out(database: Database, policy: Policy) -> bool:
+    """Lay out the city if nobody is there yet, all or nothing. True when it was laid out."""
+    with database.session(LIMIT_SECONDS) as session:
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        if session.scalar(select(Person.id).limit(1)) is not None:
+            return False
+        seed_calendar(session)
+        _City(session, policy, datetime.now(UTC)).build()
+        return True
+
+
+def logins(database: Database) -> list[Login]:
+    """The demo's people who still have the demo's password."""
+    told = []
+    with database.session() as session:
+        for each in _plan()["people"]:
+            person = check_password(session, each["login"], DEMO_PASSWORD)
+            if person is not None:
+                told.append(Login(person.login, DEMO_PASSWORD, person.name, Role(person.role)))
+    return told
+
+
+def _plan() -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+
+
+class _City:
+    """One laying out; the same every time but for the day it is laid out on."""
+
+    def __init__(self, session: Session, policy: Policy, now: datetime) -> None:
+        self._session = session
+        self._policy = policy
+        self._now = now
+        self._plan = _plan()
+        self._chance = random.Random(962299)  # noqa: S311 - a city, not a secret
+        self._made = 0
+
+    def build(self) -> None:
+        agents = [viewer for viewer in self._staff() if viewer.role is Role.AGENT]
+        callers = [self._local(caller) for caller in self._plan["callers"]]
+        for index, matter in enumerate(self._plan["matters"]):
+            self._matter(matter, callers[index % len(callers)], agents[index % len(agents)])
+        closings = [each for each in self._plan["closings"] for _ in range(each["times"])]
+        for index, closing in enumerate(closings):
+            agent = agents[index % len(agents)]
+            call_id = self._call(self._chance.choice(callers), self._some_time(index % 10), agent, "")
+            close_call(self._session, agent, call_id, closing["reason"], closing["note"], self._policy)
+        for index in range(ABANDONED):
+            self._call(self._chance.choice(callers), self._some_time(index), None, "")
+        # Nothing of the demo is ever sent.
+        self._session.execute(update(Outbox).values(done_at=func.now()))
+
+    def _staff(self) -> list[Viewer]:
+        viewers = []
+        for each in self._plan["people"]:
+            person = create_person(
+                self._session,
+                each["login"],
+                each["name"],
+                Role(each["role"]),
+                DEMO_PASSWORD,
+                each.get("extension"),
+                each.get("phone", "browser"),
+            )
+            viewers.append(Viewer(person.id, Role(person.role), person.name))
+        return viewers
+
+    def _local(self, caller: dict[str, str]) -> dict[str, str]:
+        place = self._chance.choice(_DISTRICTS.get(self._policy.area_code, [self._policy.city]))
+        city = self._policy.city.removesuffix("市")
+        filled = {
+            key: value.format(city=city, district=place, area=self._policy.area_code)
+            for key, value in caller.items()
+        }
+        return {**filled, "place": place}
+
+    def _matter(self, matter: dict[str, Any], caller: dict[str, str], agent: Viewer) -> None:
+        at = self._some_time(matter["days"])
+        call_id = self._call(caller, at, agent, matter["kind"])
+        limits = self._policy.kind(matter["kind"]).longer
+        form = TicketForm(
+            kind=matter["kind"],
+            category=matter["category"],
+            title=matter["title"],
+            content=matter["content"],
+            accused=matter.get("accused", ""),
+            urgency=matter.get("urgency", "normal"),
+            choice=matter.get("choice", "") if matter.get("choice") in limits else "",
+            caller_name=caller["name"],
+            caller_sex=caller["sex"],
+            company=caller["company"],
+            place=caller["place"],
+            contact_number=caller["number"],
+            answer=matter.get("answer", ""),
+            done=matter.get("done", False),
+        )
+        saved_at = min(at + timedelta(minutes=5), self._now)
+        ticket = save_ticket(self._session, agent, form, call_id, self._policy, saved_at)
+        if matter.get("state") == "done":
+            move_ticket(self._session, agent, ticket.number, Event.FINISH, ticket.version)
+            self._session.get_one(Ticket, ticket.id).changed_at = saved_at + timedelta(days=1)
+
+    def _call(self, caller: dict[str, str], at: datetime, agent: Viewer | None, kind: str) -> str:
+        """A call of the past: with an agent answered, without one abandoned in the queue."""
+        session, policy = self._session, self._policy
+        self._made += 1
+        call_id = f"demo-{self._made:04d}"
+        line = self._chance.choice(policy.lines)
+        open_call(session, Arrival(call_id, call_id, line.number, caller["number"], False, at), policy)
+        key = next((key for key, pressed in policy.menu.keys.items() if pressed == kind and kind), "0")
+        pressed = kind if line.menu and key != "0" else ""
+        queued = at + timedelta(seconds=22 if line.menu else 6)
+        sealed = bool(pressed) and policy.kind(pressed).sealed
+        steps = [Step(at, "menu"), Step(at, "key", {"key": key})] if line.menu else []
+        note_steps(session, call_id, [*steps, Step(queued, "queue", {"queue": line.queue})])
+        route_call(session, call_id, pressed, sealed, "zh", queued, policy)
+        answered = queued + timedelta(seconds=self._chance.choice([4, 5, 6, 7, 9, 11, 14, 23, 48]))
+        if agent is None:
+            end_call(session, call_id, answered)
+            return call_id
+        mark_answered(session, call_id, agent.person_id, answered)
+        end_call(session, call_id, answered + timedelta(seconds=self._chance.randint(40, 230)))
+        mark_gap(session, call_id, call_id, "演示数据，没有录音", answered)
+        return call_id
+
+    def _some_time(self, days_ago: int) -> datetime:
+        """Some minute of that day's business hours, and never later than now."""
+        zone = self._policy.zone
+        day = self._now.astimezone(zone).date() - timedelta(days=days_ago)
+        at = datetime.combine(day, time(8, 30), zone) + timedelta(minutes=self._chance.randint(0, 570))
+        latest = self._now - timedelta(minutes=self._chance.randint(10, 90))
+        return min(at.astimezone(UTC), latest)

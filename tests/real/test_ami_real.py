@@ -1,5 +1,7 @@
 """The link, the picture and the repairs on a real Asterisk: a member rings, answers, wraps up, is paused."""
 
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -220,3 +222,26 @@ def test_a_killed_asterisk_comes_back_with_its_members_and_the_picture_follows(c
     centre.phones[0].register()
     centre.becomes(0, "paused")
     assert centre.word(0) == ("paused", "rest")
+
+
+def test_an_asterisk_that_stands_still_is_noticed_and_rejoined_when_it_goes_on(centre: Centre) -> None:
+    centre.phones[0].register()
+    centre.wish(0, "ready")
+    centre.becomes(0, "idle")
+    os.kill(centre.lab.server.pid or 0, signal.SIGSTOP)
+    try:
+        until(lambda: not centre.watched.connected and not centre.desk.connected, "the silence to be noticed")
+    finally:
+        os.kill(centre.lab.server.pid or 0, signal.SIGCONT)
+    until(lambda: centre.watched.connected and centre.desk.connected, "the links to be back", 60)
+    centre.wish(0, "paused", "rest")
+    centre.becomes(0, "paused")
+
+
+def test_a_wrong_secret_is_refused_in_asterisks_words_and_the_right_link_is_unharmed(centre: Centre) -> None:
+    wrong = AmiLink("127.0.0.1", centre.lab.ami_port, "hotline", "wrong")
+    wrong.start()
+    until(lambda: wrong.figures.faults.get("AmiSecretWrong"), "the refusal")
+    assert not wrong.connected
+    wrong.stop()
+    assert centre.desk.action("Ping")[0]["Ping"] == "Pong"

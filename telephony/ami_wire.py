@@ -9,6 +9,7 @@ import codecs
 from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
 from typing import Any
+from uuid import uuid4
 
 from panoramisk.actions import Action
 from panoramisk.ami_protocol import AMIProtocol
@@ -129,7 +130,9 @@ def request(name: str, headers: Mapping[str, HeaderValue]) -> Request:
     for key, value in {"Action": name, **headers}.items():
         for item in value if isinstance(value, list) else [value]:
             _check_header(key, str(item))
-    return Request({"Action": name, **headers})
+    return Request(
+        {"Action": name, "ActionID": uuid4().hex, **headers}
+    )  # panoramisk's ids are not thread-safe
 
 
 def _check_header(key: str, value: str) -> None:
@@ -137,7 +140,10 @@ def _check_header(key: str, value: str) -> None:
         raise ValueError(f"AMI header name {key!r}: use letters and digits")
     if any(character in value for character in "\r\n\0"):
         raise ValueError(f"AMI header {key}: a line break is not allowed in its value")
-    if len(f"{key}: {value}".encode()) > LINE_LIMIT:
+    line = f"{key}: {value}".encode(errors="replace")
+    if line.decode() != f"{key}: {value}":
+        raise ValueError(f"AMI header {key}: not valid text")
+    if len(line) > LINE_LIMIT:
         raise ValueError(f"AMI header {key}: longer than {LINE_LIMIT} bytes")
 
 

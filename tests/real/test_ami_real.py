@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from cases.duty import duty_of, set_wanted
 from cases.people import create_person, phones
 from storage.database import Database
+from storage.notify import Note, listen
 from storage.viewer import Role
 from telephony import config, duty
 from telephony.ami import AmiLink, Message
@@ -132,6 +134,31 @@ def test_a_member_is_away_until_her_phone_registers_then_rings_talks_and_wraps_u
         if event.event == "QueueMemberStatus"
     ]
     assert ("1", "wrapup") in statuses
+    caller.close()
+
+
+def test_the_offer_is_told_to_her_screen_while_her_phone_still_rings(centre: Centre) -> None:
+    """What a hardware phone's screen-pop hangs on."""
+    told: list[Note] = []
+    stop = threading.Event()
+
+    def hear() -> None:
+        for note in listen(centre.database.url, stop):
+            told.append(note)
+
+    threading.Thread(target=hear, daemon=True).start()
+    centre.phones[0].register()
+    centre.wish(0, "ready")
+    centre.becomes(0, "idle")
+    caller = centre.caller()
+    leg = caller.dial(LINE)
+    ringing = centre.phones[0].ring()
+    call_id = ringing.header("X-Hotline-Call")
+    offer = Note(f"person:{centre.people[0]}", "offer", {"call_id": call_id})
+    until(lambda: offer in told, "the offer")
+    assert ringing.state == "ringing"
+    stop.set()
+    leg.hang_up()
     caller.close()
 
 

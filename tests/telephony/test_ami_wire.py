@@ -1,5 +1,6 @@
 """Framing: the messages don't depend on how the bytes are cut, and nothing grows without bound."""
 
+import asyncio
 from collections.abc import Iterable
 
 import pytest
@@ -124,3 +125,18 @@ def test_a_header_name_that_could_break_the_frame_is_refused() -> None:
 def test_a_value_longer_than_asterisk_reads_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="AMI header Reason: longer"):
         request("QueuePause", {"Reason": "午" * LINE_LIMIT})
+
+
+def test_every_character_that_fits_is_sent_as_it_is() -> None:
+    async def sent() -> str:
+        return str(request("QueuePause", {"Reason": "午饭 𠮷", "Variable": ["A=1", "B=2"]}))
+
+    text = asyncio.run(sent())
+    assert "Reason: 午饭 𠮷\r\n" in text
+    assert "Variable: A=1\r\nVariable: B=2\r\n" in text
+    assert text.endswith("\r\n\r\n")
+
+
+def test_half_a_character_is_refused_by_the_name_of_its_header() -> None:
+    with pytest.raises(ValueError, match="AMI header Reason: not valid text"):
+        request("QueuePause", {"Reason": "\ud800"})

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from cases import errors as cases
@@ -110,7 +110,11 @@ def unforeseen(request: Request, error: Exception) -> Response:
     settle(request)
     number = secrets.token_hex(4)
     log.error("unforeseen error", number=number, path=request.url.path, exc_info=error)
-    return problem(request, "error.ours", 500, number=number)
+    try:
+        return problem(request, "error.ours", 500, number=number)
+    except Exception as second:  # the page of the error is broken too
+        log.error("error page failed", number=number, exc_info=second)
+        return PlainTextResponse(f"系统出错了 / Something broke: {number}", status_code=500)
 
 
 def forbidden(request: Request) -> Response:

@@ -131,9 +131,9 @@ def log_out(request: Request) -> Response:
 
 
 @router.get("/me")
-def me(request: Request, login: Annotated[Login, Depends(signed_in)]) -> Response:
+def me(request: Request, _login: Annotated[Login, Depends(signed_in)]) -> Response:
     """The person's own choices: language and light or dark."""
-    return page(request, "me.html", login=login)
+    return page(request, "me.html")
 
 
 @router.post("/me/language")

@@ -217,6 +217,13 @@ def apply_leg(session: Session, leg: Leg) -> None:
     )
 
 
+def mark_queued(session: Session, call_id: str, at: datetime) -> None:
+    """The queue holds the caller; only the first time counts."""
+    call = _locked(session, call_id)
+    call.queued_at = call.queued_at or at
+    notify(session, "board", "call", call_id=call_id)
+
+
 def mark_answered(session: Session, call_id: str, person_id: int | None, at: datetime) -> None:
     """A person took the call; the first answer counts for the wait, the last person for the record."""
     call = _locked(session, call_id)

@@ -1,0 +1,359 @@
+"""From Asterisk's channel events to the record: legs, offers, answers, transfers, the end of each call.
+
+The place in the file moves in the transaction that stores what was read, so nothing is told twice or
+lost. A call that the menu never wrote (we were down) is opened here. The file itself: cel_file.py.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from cases import journal
+from cases.calls import (
+    Arrival,
+    Leg,
+    Step,
+    apply_leg,
+    end_call,
+    live_calls_before,
+    mark_answered,
+    mark_queued,
+    note_steps,
+    open_call,
+    person_of_endpoint,
+)
+from routing.policy import Policy
+from storage.database import Database, DatabaseAway
+from storage.tables import Call, CallLeg, CallStep, ReadMark
+from telephony.cel_file import Event, Place, read_on
+from telephony.channels import endpoint_of
+
+MARK = "cel"
+BATCH_SECONDS = 5.0
+TRUNK = "trunk"
+BARGE_CONTEXT = "hotline-barge"
+MOST_BIRTHS = 10_000
+
+Part = Literal["caller", "agent", "consult", "other"]
+
+_CALL_ID = re.compile(r"[0-9A-Za-z.-]+-\d{1,5}")
+
+_log = structlog.get_logger(__name__)
+
+
+class CelReader:
+    """Reads `path` on from where it stopped; one reader at a time (the clock's lock sees to that)."""
+
+    def __init__(self, path: Path, database: Database, policy: Policy) -> None:
+        self._path = path
+        self._database = database
+        self._policy = policy
+        self._births: dict[str, Event] = {}  # CHAN_START comes before the dialplan says whose call it is
+
+    def read(self) -> int:
+        """Store what Asterisk has written since; how many events. Raises DatabaseAway: then nothing moved."""
+        told = 0
+        while events := self._read_chunk(careful=False):
+            told += events
+        return told
+
+    def _read_chunk(self, careful: bool) -> int:
+        """One chunk, one transaction; `careful` goes event by event and passes over what cannot be stored."""
+        try:
+            with self._database.session(BATCH_SECONDS) as session:
+                mark = session.get(ReadMark, MARK, with_for_update=True)
+                events, place = read_on(self._path, Place(mark.inode, mark.offset) if mark else None)
+                if place is not None:
+                    session.merge(ReadMark(name=MARK, inode=place.inode, offset=place.offset))
+                self._tell(session, events, careful)
+            return len(events)
+        except (DatabaseAway, OSError):
+            raise
+        except Exception:
+            if careful:
+                raise
+            _log.exception("cel_batch_failed", remedy="reading it again event by event")
+            return self._read_chunk(careful=True)
+
+    def _tell(self, session: Session, events: list[Event], careful: bool) -> None:
+        record = _Record(session, self._policy, self._births)
+        record.recall(events)
+        for event in events:
+            if careful:
+                _alone(session, record, event)
+            else:
+                record.tell(event)
+        record.write_legs()
+        for uniqueid in list(self._births)[:-MOST_BIRTHS]:
+            del self._births[uniqueid]
+
+
+def _alone(session: Session, record: "_Record", event: Event) -> None:
+    try:
+        with session.begin_nested():
+            record.tell(event)
+    except (SQLAlchemyError, LookupError, ValueError):
+        _log.exception("cel_event_skipped", type=event.type, call=event.account)
+
+
+class _Record:
+    """Events told into the record, within one transaction."""
+
+    def __init__(self, session: Session, policy: Policy, births: dict[str, Event]) -> None:
+        self._session = session
+        self._policy = policy
+        self._births = births
+        self._calls: dict[str, str] = {}  # linkedid → call id
+        self._roots: dict[str, str] = {}  # call id → linkedid of the caller's own channel
+        self._legs: dict[str, Leg] = {}
+        self._changed: set[str] = set()
+        self._people: dict[str, int | None] = {}
+
+    def recall(self, events: Iterable[Event]) -> None:
+        """Look up what is known of the calls and legs that these events are about."""
+        linkedids = {event.linkedid for event in events}
+        accounts = {event.account for event in events}
+        uniqueids = {event.uniqueid for event in events} | linkedids
+        known = select(Call.id, Call.linkedid).where(Call.linkedid.in_(linkedids) | Call.id.in_(accounts))
+        for call_id, linkedid in self._session.execute(known):
+            self._calls[linkedid], self._roots[call_id] = call_id, linkedid
+        for row in self._session.scalars(select(CallLeg).where(CallLeg.uniqueid.in_(uniqueids))):
+            self._calls.setdefault(row.uniqueid, row.call_id)
+            self._legs[row.uniqueid] = _leg(row)
+
+    def tell(self, event: Event) -> None:
+        """Store one event; those of channels that belong to no call are passed over."""
+        if event.type == "CHAN_START":
+            self._births[event.uniqueid] = event
+        call_id = self._call_of(event)
+        if call_id is not None:
+            leg = self._leg_of(event, call_id)
+            self._put(leg)
+            if act := _ACTS.get(event.type):
+                act(self, event, leg)
+        if event.type == "CHAN_END":
+            self._births.pop(event.uniqueid, None)
+
+    def write_legs(self) -> None:
+        """Store the legs that changed; once a batch, not once an event."""
+        for uniqueid in self._changed:
+            apply_leg(self._session, self._legs[uniqueid])
+
+    # Whose event it is.
+
+    def _call_of(self, event: Event) -> str | None:
+        if not _CALL_ID.fullmatch(event.account):
+            return self._calls.get(event.linkedid) or self._calls.get(event.uniqueid)
+        if event.account not in self._roots:
+            self._open(event)
+        self._calls[event.linkedid] = event.account
+        return event.account
+
+    def _open(self, event: Event) -> None:
+        """The menu has not written this call, or not yet."""
+        root = event.account.rpartition("-")[0]  # the dialplan makes a call's id from the caller's channel
+        birth = self._births.get(root, event)
+        arrival = Arrival(
+            call_id=event.account,
+            linkedid=root,
+            line=_line(self._policy, birth.exten),
+            number_raw=event.number if event.uniqueid == root else "",
+            withheld=False,
+            at=_began(birth, root),
+        )
+        open_call(self._session, arrival, self._policy)
+        self._calls[root], self._roots[event.account] = event.account, root
+
+    def _leg_of(self, event: Event, call_id: str) -> Leg:
+        known = self._legs.get(event.uniqueid)
+        if known is not None:
+            return known
+        birth = self._births.get(event.uniqueid, event)
+        part = self._part(birth, event, call_id)
+        staff = part in ("agent", "consult") or birth.context == BARGE_CONTEXT
+        leg = Leg(
+            uniqueid=event.uniqueid,
+            call_id=call_id,
+            channel=event.channel,
+            part=part,
+            began_at=_began(birth, event.uniqueid),
+            person_id=self._person(endpoint_of(event.channel)) if staff else None,
+        )
+        if part == "agent":
+            self._step(birth, leg, "offer", once=True, person_id=leg.person_id)
+        return leg
+
+    def _part(self, birth: Event, event: Event, call_id: str) -> Part:
+        root = self._roots[call_id]
+        if event.uniqueid == root:
+            return "caller"
+        endpoint = endpoint_of(event.channel)
+        if endpoint in ("", TRUNK) or BARGE_CONTEXT in (birth.context, event.context):
+            return "other"
+        return "agent" if birth.linkedid == root else "consult"
+
+    def _person(self, endpoint: str) -> int | None:
+        if endpoint not in self._people:
+            self._people[endpoint] = person_of_endpoint(self._session, endpoint)
+        return self._people[endpoint]
+
+    def _put(self, leg: Leg) -> None:
+        if self._legs.get(leg.uniqueid) != leg:
+            self._legs[leg.uniqueid] = leg
+            self._changed.add(leg.uniqueid)
+
+    def _step(self, event: Event, leg: Leg, step: str, at: datetime | None = None, **detail: Any) -> None:
+        """Once per event, however often the file is read."""
+        fingerprint = f"cel:{event.uniqueid}:{step}:{event.at.timestamp():.6f}"
+        note_steps(
+            self._session, leg.call_id, [Step(at or event.at, step, detail, fingerprint)], source="cel"
+        )
+
+    # What an event means. Each is called with the leg it happened on.
+
+    def answered(self, event: Event, leg: Leg) -> None:
+        if leg.answered_at is None:
+            self._put(replace(leg, answered_at=event.at))
+
+    def joined(self, event: Event, leg: Leg) -> None:
+        """In a bridge on the caller's own link: this person has the caller, also after a consultation."""
+        if leg.part in ("agent", "consult") and event.linkedid == self._roots[leg.call_id]:
+            self._put(replace(leg, part="agent"))
+            mark_answered(self._session, leg.call_id, leg.person_id, event.at)
+            self._step(event, leg, "answer", once=True, person_id=leg.person_id)
+
+    def began_app(self, event: Event, leg: Leg) -> None:
+        if event.app == "Queue" and leg.part == "caller":
+            mark_queued(self._session, leg.call_id, event.at)
+            self._step(event, leg, "queued")
+
+    def hung_up(self, event: Event, leg: Leg) -> None:
+        self._put(replace(leg, cause=_cause(event)))
+        if leg.part == "caller":
+            source = str(event.extra.get("hangupsource", ""))
+            by = "caller" if source == event.channel else "staff" if endpoint_of(source) else "system"
+            self._step(event, leg, "end", by=by, cause=_cause(event))
+
+    def ended(self, event: Event, leg: Leg) -> None:
+        if leg.ended_at is not None:
+            return
+        self._put(replace(leg, ended_at=event.at))
+        if leg.part == "caller":
+            end_call(self._session, leg.call_id, event.at)
+        elif leg.part == "agent" and leg.answered_at is None:
+            self._offer_ended(event, leg)
+
+    def _offer_ended(self, event: Event, leg: Leg) -> None:
+        rang_seconds = round((event.at - leg.began_at).total_seconds(), 1)
+        self._step(event, leg, "offer_ended", person_id=leg.person_id, rang_seconds=rang_seconds)
+        if leg.person_id is not None:
+            detail = {"call_id": leg.call_id, "rang_seconds": rang_seconds, "cause": leg.cause}
+            journal.append(self._session, None, "offer.unanswered", "person", leg.person_id, **detail)
+
+    def transferred_blind(self, event: Event, leg: Leg) -> None:
+        to = str(event.extra.get("extension", ""))
+        self._step(event, leg, "transfer", kind="blind", person_id=leg.person_id, to=to)
+
+    def transferred_attended(self, event: Event, leg: Leg) -> None:
+        other = self._legs.get(str(event.extra.get("transfer_target_channel_uniqueid", "")))
+        to = other.person_id if other else None
+        self._step(event, leg, "transfer", kind="attended", person_id=leg.person_id, to_person_id=to)
+
+    def told_by_dialplan(self, event: Event, leg: Leg) -> None:
+        step, names_phone = _DIALPLAN_STEPS[event.type]
+        endpoint = endpoint_of(f"PJSIP/{str(event.extra.get('extra', '')).removeprefix('PJSIP/')}")
+        detail: dict[str, Any] = {"person_id": self._person(endpoint)} if names_phone else {}
+        self._step(event, leg, step, **detail)
+
+
+# User events of the dialplan → the step they are, and whether they name a phone.
+_DIALPLAN_STEPS = {
+    "HOTLINE_FALLBACK": ("fallback", False),
+    "HOTLINE_HEAD": ("head_of_queue", False),
+    "HOTLINE_RETURN": ("transfer_failed", True),
+    "HOTLINE_PHONE_LOST": ("phone_lost", True),
+}
+
+_ACTS: dict[str, Callable[[_Record, Event, Leg], None]] = {
+    "ANSWER": _Record.answered,
+    "BRIDGE_ENTER": _Record.joined,
+    "APP_START": _Record.began_app,
+    "HANGUP": _Record.hung_up,
+    "CHAN_END": _Record.ended,
+    "BLINDTRANSFER": _Record.transferred_blind,
+    "ATTENDEDTRANSFER": _Record.transferred_attended,
+    **dict.fromkeys(_DIALPLAN_STEPS, _Record.told_by_dialplan),
+}
+
+
+def end_lost_calls(database: Database, alive: Collection[str], began_before: datetime) -> int:
+    """End the calls that began earlier and that Asterisk no longer has: it died before it could tell.
+
+    `alive`: the ids of calls Asterisk has now. A call ends with the last that is known of it.
+    Returns how many were ended.
+    """
+    with database.session(BATCH_SECONDS) as session:
+        lost = [call_id for call_id in live_calls_before(session, began_before) if call_id not in alive]
+        for call_id in lost:
+            at = _last_known(session, call_id)
+            note_steps(session, call_id, [Step(at, "lost", {}, f"cel:{call_id}:lost")], source="cel")
+            end_call(session, call_id, at)
+    return len(lost)
+
+
+def _last_known(session: Session, call_id: str) -> datetime:
+    call = session.get_one(Call, call_id)
+    steps = session.scalar(select(func.max(CallStep.at)).where(CallStep.call_id == call_id))
+    legs = session.scalar(
+        select(func.max(func.greatest(CallLeg.began_at, CallLeg.answered_at, CallLeg.ended_at))).where(
+            CallLeg.call_id == call_id
+        )
+    )
+    known = (call.queued_at, call.answered_at, steps, legs)
+    return max([call.began_at, *(at for at in known if at is not None)])
+
+
+def _leg(row: CallLeg) -> Leg:
+    part: Any = row.part
+    return Leg(
+        row.uniqueid,
+        row.call_id,
+        row.channel,
+        part,
+        row.began_at,
+        row.person_id,
+        row.answered_at,
+        row.ended_at,
+        row.cause,
+    )
+
+
+def _began(birth: Event, uniqueid: str) -> datetime:
+    """When a channel began: its CHAN_START, else the second that its unique id is made of."""
+    if birth.type == "CHAN_START" and birth.uniqueid == uniqueid:
+        return birth.at
+    found = re.search(r"(\d{9,})\.\d+$", uniqueid)
+    return datetime.fromtimestamp(int(found[1]), UTC) if found else birth.at
+
+
+def _line(policy: Policy, dialled: str) -> str:
+    """The published line of a dialled number, which the trunk may give with its area code."""
+    area = policy.area_code
+    for prefix in ("", area, "+86" + area.removeprefix("0")):
+        line = policy.line(dialled.removeprefix(prefix))
+        if line is not None:
+            return line.number
+    return dialled
+
+
+def _cause(event: Event) -> int | None:
+    cause = event.extra.get("hangupcause")
+    return cause if isinstance(cause, int) else None

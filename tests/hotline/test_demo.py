@@ -53,5 +53,5 @@ def test_the_demos_sealed_matters_show_to_the_discipline_officer_only(database: 
 def test_a_changed_password_is_no_demo_login(database: Database) -> None:
     demo.lay_out(database, load(POLICIES / "mianyang-962299.toml"))
     with database.session() as session:
-        session.execute(update(Person).where(Person.login == "admin").values(password_hash=people._DECOY))
+        session.execute(update(Person).where(Person.login == "admin").values(password_hash=people._decoy()))
     assert "admin" not in {login.user for login in demo.logins(database)}

@@ -1,0 +1,113 @@
+"""Staff, passwords, log-ins, phones' secrets."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from cases.errors import Refused
+from cases.people import (
+    SESSION_IDLE,
+    SESSION_LONGEST,
+    check_password,
+    create_person,
+    end_session,
+    new_secret,
+    phones,
+    start_session,
+    viewer_of,
+)
+from storage.database import Database
+from storage.tables import Person, WebSession
+from storage.viewer import Role
+from tests.cases.conftest import PASSWORD, Staff
+
+
+def test_a_password_opens_only_its_own_active_login(database: Database, staff: Staff) -> None:
+    with database.session() as session:
+        person = check_password(session, " Agent ", PASSWORD)
+        assert person is not None and person.id == staff.agent.person_id
+        assert PASSWORD not in person.password_hash
+        assert check_password(session, "agent", "wrong") is None
+        assert check_password(session, "nobody", PASSWORD) is None
+        person.active = False
+        session.flush()
+        assert check_password(session, "agent", PASSWORD) is None
+
+
+def test_a_log_in_lasts_until_it_is_ended_or_idle_or_too_old(database: Database, staff: Staff) -> None:
+    now = datetime.now(UTC)
+    with database.session() as session:
+        person = session.get_one(Person, staff.agent.person_id)
+        token = start_session(session, person, "192.0.2.9", "browser")
+    with database.session() as session:
+        stored = session.scalars(select(WebSession)).one()
+        assert token not in stored.token_hash
+        viewer = viewer_of(session, token, "192.0.2.9")
+        assert viewer is not None
+        assert (viewer.person_id, viewer.role, viewer.address) == (person.id, Role.AGENT, "192.0.2.9")
+        assert viewer_of(session, "another") is None
+        assert viewer_of(session, token, now=now + SESSION_IDLE + timedelta(minutes=1)) is None
+    step = SESSION_IDLE / 2
+    with database.session() as session:
+        at = now
+        while at + step < now + SESSION_LONGEST:
+            at += step
+            assert viewer_of(session, token, now=at) is not None
+            session.flush()
+        assert viewer_of(session, token, now=now + SESSION_LONGEST + timedelta(minutes=1)) is None
+    with database.session() as session:
+        end_session(session, token)
+        end_session(session, token)
+        assert viewer_of(session, token) is None
+
+
+def test_whoever_has_left_is_logged_out_at_once(database: Database, staff: Staff) -> None:
+    with database.session() as session:
+        person = session.get_one(Person, staff.agent.person_id)
+        token = start_session(session, person)
+        person.active = False
+    with database.session() as session:
+        assert viewer_of(session, token) is None
+
+
+@pytest.mark.parametrize(
+    ("login", "name", "password", "extension", "faults"),
+    [
+        ("", "名", PASSWORD, None, {"login": "required"}),
+        ("new", " ", PASSWORD, None, {"name": "required"}),
+        ("new", "名", "short", None, {"password": "too_short"}),
+        ("AGENT", "名", PASSWORD, None, {"login": "taken"}),
+        ("new", "名", PASSWORD, "8001", {"extension": "taken"}),
+        ("new", "名", PASSWORD, "80x", {"extension": "number"}),
+    ],
+)
+def test_a_person_is_refused_with_the_field(
+    database: Database,
+    staff: Staff,
+    login: str,
+    name: str,
+    password: str,
+    extension: str | None,
+    faults: dict[str, str],
+) -> None:
+    with pytest.raises(Refused) as caught, database.session() as session:
+        create_person(session, login, name, Role.AGENT, password, extension)
+    assert caught.value.faults == faults
+
+
+def test_an_old_secret_lives_as_long_as_one_newer(database: Database, staff: Staff) -> None:
+    with database.session() as session:
+        first = next(phone for phone in phones(session) if phone.person_id == staff.agent.person_id).secrets
+        second = new_secret(session, staff.agent.person_id)
+        third = new_secret(session, staff.agent.person_id)
+        phone = next(phone for phone in phones(session) if phone.person_id == staff.agent.person_id)
+    assert len(first) == 1
+    assert phone.secrets == (third, second)
+    assert (phone.extension, phone.kind, phone.role) == ("8001", "browser", Role.AGENT)
+    assert phone.endpoint.startswith("e") and len(phone.endpoint) == 9
+
+
+def test_only_people_with_an_extension_have_a_phone(database: Database, staff: Staff) -> None:
+    with database.session() as session:
+        assert [phone.extension for phone in phones(session)] == ["8001", "8002", "8003"]

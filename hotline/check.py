@@ -1,5 +1,6 @@
 """`hotline check`: is everything in order? One line a subject, each fault with its remedy."""
 
+import ipaddress
 import json
 import re
 import socket
@@ -75,6 +76,7 @@ def _findings() -> Iterator[Finding]:
     yield from _foreseen("policy", lambda: _policy(settings, home))
     yield from _foreseen("home", lambda: _home(home))
     yield from _foreseen("database", lambda: _database(wiring.database_url(settings, home)))
+    yield from _foreseen("people", lambda: _people(settings, home))
     yield from _foreseen("asterisk", lambda: _asterisk(wiring.asterisk(settings, home)))
     yield from _foreseen("manager", lambda: _manager(settings, home))
     yield from _foreseen("menu", lambda: _menu(settings))
@@ -144,6 +146,19 @@ def _database(url: str) -> Iterator[Finding]:
         yield Finding("database", False, str(why).strip().splitlines()[0], NOT_UP)
         return
     yield Finding("clock", bool(held), "ticks" if held else "does not tick", "" if held else NOT_UP)
+
+
+def _people(settings: Settings, home: Home) -> Iterator[Finding]:
+    """A password that everybody can read in our sources may be good on this machine only."""
+    if ipaddress.ip_address(settings.bind).is_loopback:
+        return
+    try:
+        known = [one.user for one in wiring.logins(wiring.database_url(settings, home))]
+    except DatabaseAway:
+        return  # told already
+    if known:
+        told = f"{', '.join(known)} log in with the demo's password, from the network"
+        yield Finding("people", False, told, "change these passwords, or set HOTLINE_BIND to 127.0.0.1")
 
 
 def _asterisk(server: AsteriskServer) -> Iterator[Finding]:

@@ -5,8 +5,10 @@ by APScheduler, which remembers nothing: what is due is in the database and on t
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import psycopg
 import structlog
@@ -16,13 +18,15 @@ from hotline import wiring
 from hotline.home import Home
 from hotline.settings import Settings
 from ivr.spool import import_spool
-from storage.database import Database
-from telephony.ami import AmiLink
+from storage.database import Database, DatabaseAway
+from telephony.ami import AmiLink, Snapshot
+from telephony.cel import CelReader, end_lost_calls
 from telephony.watch import Watch
 
-LOCK = 962299_002  # advisory, in the hotline's database
+LOCK = 962299_003  # advisory, in the hotline's database
 RETRY_SECONDS = 1.0
 BEAT_SECONDS = 2.0
+SNAPSHOT_AGE = timedelta(seconds=30)  # a call that began later may not be in it yet
 
 log = structlog.get_logger(__name__)
 
@@ -66,10 +70,16 @@ def _ticking(settings: Settings, home: Home) -> Iterator[None]:
     database = Database(wiring.database_url(settings, home))
     link = AmiLink("127.0.0.1", settings.ami_port, wiring.AMI_USER, home.secrets().ami_secret)
     watch = Watch(link, database, {queue.name: queue.wrapup_seconds for queue in policy.queues})
+    records = Records(link, CelReader(home.cel, database, policy), database)
+    sweeps = [
+        Sweep("call records", 1, records.sweep),
+        Sweep("spool", 5, partial(import_spool, database, home.spool, policy)),
+    ]
     scheduler = BackgroundScheduler(
         job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}, timezone="UTC"
     )
-    scheduler.add_job(import_spool, "interval", [database, home.spool, policy], seconds=5, id="spool")
+    for sweep in sweeps:
+        scheduler.add_job(sweep.run, "interval", seconds=sweep.seconds, id=sweep.name)
     watch.start()
     link.start()
     scheduler.start()
@@ -79,4 +89,53 @@ def _ticking(settings: Settings, home: Home) -> Iterator[None]:
         scheduler.shutdown()
         link.stop()
         watch.stop()
+        for sweep in sweeps:  # what Asterisk wrote as it ended
+            sweep.run()
         database.close()
+
+
+class Records:
+    """Call records from Asterisk's event file; what it died too fast to write, from what it no longer has."""
+
+    def __init__(self, link: AmiLink, reader: CelReader, database: Database) -> None:
+        self._reader = reader
+        self._database = database
+        self._snapshot: tuple[datetime, frozenset[str]] | None = None
+        link.on_snapshot(self._keep)
+
+    def _keep(self, snapshot: Snapshot) -> None:
+        alive = frozenset(str(channel.get("AccountCode", "")) for channel in snapshot.channels)
+        self._snapshot = (datetime.now(UTC) - SNAPSHOT_AGE, alive)
+
+    def sweep(self) -> None:
+        """The file first: it knows how a call ended. Raises DatabaseAway."""
+        snapshot = self._snapshot
+        self._reader.read()
+        if snapshot is not None:
+            began_before, alive = snapshot
+            end_lost_calls(self._database, alive, began_before)
+            if self._snapshot is snapshot:
+                self._snapshot = None
+
+
+class Sweep:
+    """One thing done again and again; while the database is away it says so once and tries on."""
+
+    def __init__(self, name: str, seconds: int, work: Callable[[], object]) -> None:
+        self.name = name
+        self.seconds = seconds
+        self._work = work
+        self._away = False
+
+    def run(self) -> None:
+        """Never raises: the next turn is the repair."""
+        try:
+            self._work()
+        except DatabaseAway as why:
+            if not self._away:
+                log.warning("sweep_waits_for_database", sweep=self.name, why=str(why))
+            self._away = True
+        except Exception:
+            log.exception("sweep_failed", sweep=self.name)
+        else:
+            self._away = False

@@ -114,7 +114,11 @@ def _pauses(
     reasons = {member.reason for member in mine if member.paused}
     paused_at = max(member.paused_at for member in mine)
     if WRAPUP_REASON in reasons:
-        return _wrapup(wish, paused_at, doing, limit_seconds, now)
+        if _wrapup_is_over(paused_at, doing, limit_seconds, now):
+            return [_after_wrapup(wish, f"the wrap-up limit of {limit_seconds} s has passed")]
+        if all(member.paused for member in mine):
+            return []
+        return [Pause(wish.endpoint, WRAPUP_REASON, "her wrap-up holds for every queue")]
     if wish.wanted == "paused":
         if reasons == {wish.reason} and all(member.paused for member in mine):
             return []
@@ -128,18 +132,17 @@ def _pauses(
     return [Resume(wish.endpoint, "she said that she is ready")]
 
 
-def _wrapup(
-    wish: Wish, paused_at: float, doing: Live | None, limit_seconds: int, now: datetime
-) -> list[Repair]:
+def _wrapup_is_over(paused_at: float, doing: Live | None, limit_seconds: int, now: datetime) -> bool:
     if doing is not None and doing.state in (TALKING, RINGING):
-        return []
+        return False
     since = doing.since.timestamp() if doing is not None and doing.state == WRAPUP else paused_at
-    if now.timestamp() < since + limit_seconds:
-        return []
-    why = f"the wrap-up limit of {limit_seconds} s has passed"
+    return now.timestamp() >= since + limit_seconds
+
+
+def _after_wrapup(wish: Wish, why: str) -> Repair:
     if wish.wanted == "paused":
-        return [Pause(wish.endpoint, wish.reason, f"{why}, and she wants to be paused")]
-    return [Resume(wish.endpoint, why)]
+        return Pause(wish.endpoint, wish.reason, f"{why}, and she wants to be paused")
+    return Resume(wish.endpoint, why)
 
 
 def _limit(doing: Live | None, wrapup_seconds: Mapping[str, int]) -> int:

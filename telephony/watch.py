@@ -25,6 +25,7 @@ from telephony.reconcile import Add, Pause, Remove, Repair, Resume, Wish, Word, 
 log = structlog.get_logger("watch")
 
 TICK_SECONDS = 2.0
+READ_SECONDS = 2.0  # a slow database must not hold up the repairs
 NOTES_KEPT = 1000  # while the database is slow; an older offer has stopped ringing
 
 
@@ -40,6 +41,7 @@ class Watch:
         self._drawn_for_login = 0
         self._notes: list[Offer | QueueMoved] = []
         self._stored: dict[int, tuple[str, str | None]] = {}  # person → state and call in the database
+        self._wishes: list[Wish] | None = None  # not yet read: nobody may be taken for unwanted
         self._failed: set[Repair] = set()
         self._told_connected: bool | None = None
         self._stopping = False
@@ -89,13 +91,17 @@ class Watch:
     # ---- storing and telling -----------------------------------------------------------------
 
     def _loop(self, wake: threading.Event, work: Callable[[], None]) -> None:
+        said = ""
         while not self._stopping:
             wake.wait(TICK_SECONDS)
             wake.clear()
             try:
                 work()
-            except DatabaseAway as away:
-                log.warning("watch.database_away", why=str(away))
+                said = ""
+            except DatabaseAway as away:  # once, not every two seconds
+                if str(away) != said:
+                    log.warning("watch.database_away", why=str(away), work=work.__name__)
+                said = str(away)
             except Exception:
                 log.exception("watch.failed")
 
@@ -123,31 +129,40 @@ class Watch:
     # ---- the agents' word --------------------------------------------------------------------
 
     def reconcile(self) -> None:
-        """One pass: read the wishes, compare with the picture, repair. Raises DatabaseAway."""
-        wishes = self._read_people()
-        if not self._link.connected:
-            return
-        with self._lock:
-            if self._drawn_for_login != self._link.figures.logins:
-                return
-            members, live, owed = (
-                self._picture.members(),
-                self._picture.live(),
-                self._picture.owed_wrapups(),
-            )
-        found = repairs(wishes, members, live, owed, self._wrapup_seconds, datetime.now(UTC))
-        said = {wish.person_id: wish.at for wish in wishes}
+        """One pass: read the wishes, compare with the picture, repair. Raises DatabaseAway.
+
+        Without the database the wishes read last hold: nobody can change hers, and wrap-ups end in time.
+        """
+        away: DatabaseAway | None = None
+        try:
+            self._wishes = self._read_people()
+        except DatabaseAway as error:
+            away = error
+        found = self._repairs()
         self._failed &= set(found)
-        for repair in found:
+        for repair in sorted(found, key=lambda each: isinstance(each, Word)):
             if isinstance(repair, Word):
-                self._pause_by_system(repair, said[repair.person_id])
+                self._pause_by_system(repair)
             elif not self._apply(repair):
-                return
+                break
+        if away is not None:
+            raise away
+
+    def _repairs(self) -> list[Repair]:
+        """Nothing while the link is down, the picture older than the link, or no wish was ever read."""
+        if self._wishes is None:
+            return []
+        with self._lock:
+            if not self._link.connected or self._drawn_for_login != self._link.figures.logins:
+                return []
+            members, live = self._picture.members(), self._picture.live()
+            owed = self._picture.owed_wrapups()
+        return repairs(self._wishes, members, live, owed, self._wrapup_seconds, datetime.now(UTC))
 
     def _read_people(self) -> list[Wish]:
         """Everybody's wish; new people, and what was live before a restart, go into the picture."""
         query = select(Person, PersonDuty).join(PersonDuty, PersonDuty.person_id == Person.id)
-        with self._database.session() as session:
+        with self._database.session(READ_SECONDS) as session:
             rows = [(person, word) for person, word in session.execute(query).all()]
         new = [(person, word) for person, word in rows if person.id not in self._stored]
         with self._lock:
@@ -164,8 +179,9 @@ class Watch:
             if person.active
         ]
 
-    def _pause_by_system(self, word: Word, said_at: datetime) -> None:
+    def _pause_by_system(self, word: Word) -> None:
         """Unless she has said something else meanwhile."""
+        said_at = next(wish.at for wish in self._wishes or () if wish.person_id == word.person_id)
         with self._database.session() as session:
             now_said = session.scalar(
                 select(PersonDuty.wanted_at).where(PersonDuty.person_id == word.person_id).with_for_update()

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from telephony.live import Live, Member
 from telephony.reconcile import Add, Pause, Remove, Repair, Resume, Wish, Word, repairs
@@ -152,3 +154,57 @@ def test_after_wrap_up_she_stays_paused_if_she_asked_for_it() -> None:
 def test_wrap_up_of_a_phone_that_has_gone_ends_by_the_time_of_the_pause() -> None:
     assert found([wish("ready")], [member("wrapup", 30)], live("away")) == []
     assert kinds(found([wish("ready")], [member("wrapup", 61)], live("away"))) == [(Resume, "")]
+
+
+words = st.one_of(
+    st.just(("off", "")),
+    st.just(("ready", "")),
+    st.tuples(st.just("paused"), st.sampled_from(["meal", "no_answer"])),
+)
+reasons = st.sampled_from(["", "meal", "wrapup", "Auto-Pause", "no_answer", "phone_lost"])
+queues_of_members = st.sampled_from(["main", "second", "old"])
+
+
+@given(
+    words,
+    st.dictionaries(queues_of_members, st.tuples(reasons, st.integers(0, 1200))),
+    st.sampled_from(["away", "idle", "paused", "talking", "wrapup"]),
+    st.booleans(),
+)
+def test_repairs_end_in_what_she_wants_or_in_a_wrap_up_under_way(
+    word: tuple[str, str], there: dict[str, tuple[str, int]], state: str, owed: bool
+) -> None:
+    queues = {"main": 60, "second": 60}
+    said = wish(*word)
+    members = [member(reason, ago, queue) for queue, (reason, ago) in there.items()]
+    doing = live(state, 30)
+    for _ in range(4):
+        out = found([said], members, doing, frozenset({7} if owed and not members else ()), queues)
+        if not out:
+            break
+        for repair in out:
+            said, members = applied(repair, said, members)
+    assert out == [], "the repairs never end"
+    assert {each.queue for each in members} == (set() if said.wanted == "off" else set(queues))
+    shown = {each.reason for each in members}
+    if "wrapup" in shown:
+        assert all(each.paused for each in members)
+    elif members:
+        assert shown == {said.reason}
+        assert all(each.paused == (said.wanted == "paused") for each in members)
+
+
+def applied(repair: Repair, said: Wish, members: list[Member]) -> tuple[Wish, list[Member]]:
+    """What the queue and the word are after a repair."""
+    match repair:
+        case Add():
+            members = [*members, member(repair.paused_for, 0, repair.queue)]
+        case Remove():
+            members = [each for each in members if each.queue != repair.queue]
+        case Pause():
+            members = [member(repair.reason, 0, each.queue) for each in members]
+        case Resume():
+            members = [member("", 0, each.queue) for each in members]
+        case Word():
+            said = Wish(7, WANG, "paused", repair.reason, NOW)
+    return said, members

@@ -2,15 +2,17 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text
+from structlog.testing import capture_logs
 
 from cases.duty import duty_of, set_wanted
 from cases.people import create_person
-from storage.database import Database
+from storage.database import Database, DatabaseAway
 from storage.notify import Note, listen
-from storage.tables import Journal, PersonDuty
+from storage.tables import Journal
 from storage.viewer import Role
 from telephony.ami import AmiLink, Patience
 from telephony.watch import Watch
@@ -212,8 +214,48 @@ def test_what_the_database_missed_is_stored_when_it_is_back(
     person, _ = wang
     want(database, person, "ready")
     until(lambda: live(database, person) == ("idle", None))
-    with database.session(limit_seconds=30) as session:  # her row is locked: storing fails at its limit
-        session.execute(update(PersonDuty).where(PersonDuty.person_id == person).values(wanted_reason=""))
-        queue.change("QueueMemberStatus", Status="2")
-        until(lambda: link.figures.snapshots)
+    with table_out_of_reach(database), capture_logs() as logs:
+        queue.change("QueueMemberStatus", Status="3")
+        until(lambda: any(entry["event"] == "watch.database_away" for entry in logs))
     until(lambda: live(database, person) == ("talking", None))
+
+
+def test_wrap_up_ends_at_its_limit_without_the_database(
+    database: Database, wang: tuple[int, str], queue: FakeQueue, link: AmiLink
+) -> None:
+    person, _ = wang
+    want(database, person, "ready")
+    until(lambda: live(database, person) == ("idle", None))
+    with table_out_of_reach(database):
+        queue.change("QueueMemberPause", Paused="1", PausedReason="wrapup")
+        until(lambda: queue.server.members[0]["Paused"] == "0")
+    until(lambda: live(database, person) == ("idle", None))
+
+
+@contextmanager
+def table_out_of_reach(database: Database) -> Iterator[None]:
+    """Every read and write of duties fails at its limit, as when the database hangs."""
+    with database.session(limit_seconds=60) as session:
+        session.execute(text("LOCK TABLE person_duty IN ACCESS EXCLUSIVE MODE"))
+        yield
+
+
+def test_a_clock_that_starts_without_the_database_takes_nobody_out_of_the_queues(
+    asterisk: FakeAsterisk, queue: FakeQueue
+) -> None:
+    asterisk.members = [
+        {"Queue": "main", "Name": "7", "Location": "PJSIP/e0000000a", "Status": "1", "Paused": "0"}
+    ]
+    link = AmiLink("127.0.0.1", asterisk.port, "hotline", "right", patience=QUICK)
+    nowhere = Database("postgresql+psycopg://hotline@/hotline?host=/tmp/hl-there-is-no-such-folder")
+    watch = Watch(link, nowhere, {"main": 1})
+    with capture_logs() as logs:
+        watch.start()
+        link.start()
+        until(lambda: link.figures.snapshots)
+        until(lambda: any(entry.get("work") == "reconcile" for entry in logs))
+        with pytest.raises(DatabaseAway):
+            watch.reconcile()
+    watch.stop()
+    link.stop()
+    assert asterisk.counted()["QueueRemove"] == 0

@@ -56,14 +56,26 @@ class CelReader:
         self._path = path
         self._database = database
         self._policy = policy
+        self._told_size: tuple[int, int] | None = None
         self._births: dict[str, Event] = {}  # CHAN_START comes before the dialplan says whose call it is
 
     def read(self) -> int:
         """Store what Asterisk has written since; how many events. Raises DatabaseAway: then nothing moved."""
+        size = self._size()
+        if size == self._told_size:
+            return 0  # most of the time nothing happened, and the database need not hear of it
         told = 0
         while events := self._read_chunk(careful=False):
             told += events
+        self._told_size = size
         return told
+
+    def _size(self) -> tuple[int, int]:
+        try:
+            facts = self._path.stat()
+        except FileNotFoundError:
+            return (0, 0)
+        return (facts.st_ino, facts.st_size)
 
     def _read_chunk(self, careful: bool) -> int:
         """One chunk, one transaction; `careful` goes event by event and passes over what cannot be stored."""
@@ -125,8 +137,10 @@ class _Record:
         known = select(Call.id, Call.linkedid).where(Call.linkedid.in_(linkedids) | Call.id.in_(accounts))
         for call_id, linkedid in self._session.execute(known):
             self._calls[linkedid], self._roots[call_id] = call_id, linkedid
-        for row in self._session.scalars(select(CallLeg).where(CallLeg.uniqueid.in_(uniqueids))):
+        legs = select(CallLeg, Call.linkedid).join(Call, Call.id == CallLeg.call_id)
+        for row, linkedid in self._session.execute(legs.where(CallLeg.uniqueid.in_(uniqueids))):
             self._calls.setdefault(row.uniqueid, row.call_id)
+            self._roots[row.call_id] = linkedid
             self._legs[row.uniqueid] = _leg(row)
 
     def tell(self, event: Event) -> None:
@@ -263,8 +277,7 @@ class _Record:
         self._step(event, leg, "transfer", kind="blind", person_id=leg.person_id, to=to)
 
     def transferred_attended(self, event: Event, leg: Leg) -> None:
-        other = self._legs.get(str(event.extra.get("transfer_target_channel_uniqueid", "")))
-        to = other.person_id if other else None
+        to = self._person(endpoint_of(str(event.extra.get("transfer_target_channel_name", ""))))
         self._step(event, leg, "transfer", kind="attended", person_id=leg.person_id, to_person_id=to)
 
     def told_by_dialplan(self, event: Event, leg: Leg) -> None:

@@ -37,10 +37,11 @@ class Database:
     def session(self, limit_seconds: float = 5.0) -> Iterator[Session]:
         """One transaction: committed at the end of the block, rolled back on any exception.
 
-        No single statement or wait for a lock may pass `limit_seconds`. Raises DatabaseAway.
+        No statement or wait for a lock, and not the whole block, may pass `limit_seconds`.
+        Raises DatabaseAway.
         """
         try:
-            with self._begun(limit_seconds) as session, _Watchdog(session, limit_seconds + GRACE_SECONDS):
+            with self._begun(limit_seconds) as session:
                 yield session
                 session.commit()
         except PoolEmpty as error:
@@ -56,15 +57,15 @@ class Database:
         for last in (False, True):
             session = Session(self.engine, expire_on_commit=False)
             try:
-                with _Watchdog(session, limit_seconds):
-                    session.execute(_LIMITS, {"ms": str(int(limit_seconds * 1000))})
+                watchdog = _Watchdog(session, limit_seconds + GRACE_SECONDS)
+                session.execute(_LIMITS, {"ms": str(int(limit_seconds * 1000))})
                 break
             except DBAPIError as error:
                 session.close()
                 if last or not error.connection_invalidated:
                     raise
                 self.engine.dispose()
-        with session:
+        with watchdog, session:  # the closing rollback is watched as well
             yield session
 
     def close(self) -> None:
@@ -87,9 +88,10 @@ class _Watchdog:
         self._wire = socket.socket(fileno=os.dup(descriptor))
         self._timer = threading.Timer(seconds, self._cut)
         self._timer.daemon = True
+        self._timer.start()
 
     def __enter__(self) -> None:
-        self._timer.start()
+        """It watches since it was made."""
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()

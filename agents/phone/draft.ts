@@ -24,6 +24,11 @@ export class DraftKeeper {
     private readonly pauseMilliseconds = 800,
   ) {}
 
+  /** How often something was typed, here or before. */
+  get revision(): number {
+    return this.#revision;
+  }
+
   /** What to show in the form: the server's draft, or what this browser could not hand over. */
   begin(server: Draft): Draft {
     const draft = later(this.#read(), server);

@@ -11,13 +11,15 @@ export type LineName = "one" | "two";
 /** What the INVITE says of a call. `callId` is empty for a colleague's call that concerns no caller. */
 export interface Ring { callId: string; offer: string; number: string; name: string }
 
+/** A line ended: after a conversation, or a ring that lasted so long and was not taken here. */
+export interface Ending { callId: string; spoke: boolean; rangSeconds: number }
+
 export interface PhoneEvents {
   changed(): void;
   network(state: NetState): void;
   ringing(ring: Ring): void;
   answered(ring: Ring): void;
-  /** A line ended: after a conversation, or a ring that lasted so long and was not taken here. */
-  ended(line: LineName, how: { spoke: boolean; rangSeconds: number; elsewhere: boolean }): void;
+  ended(line: LineName, how: Ending): void;
   transferFailed(target: string): void;
   audio(line: LineName, stream: MediaStream | null): void;
 }
@@ -162,8 +164,8 @@ export class Phone {
     session.on("icecandidate", ({ ready }) => setTimeout(ready, GATHER_MILLISECONDS));
     session.on("peerconnection", () => this.#listen(line, session));
     session.on("confirmed", () => this.#confirmed(line));
-    session.on("ended", ({ message }) => this.#ended(line, elsewhere(message)));
-    session.on("failed", ({ message }) => this.#ended(line, elsewhere(message)));
+    session.on("ended", () => this.#ended(line));
+    session.on("failed", () => this.#ended(line));
     if (session.connection) this.#listen(line, session);
     this.#event(line, event);
   }
@@ -183,7 +185,7 @@ export class Phone {
     if (line === "one") this.tell.answered(taken.ring);
   }
 
-  #ended(line: LineName, elsewhere: boolean): void {
+  #ended(line: LineName): void {
     const taken = this.#taken[line];
     if (!taken) return;
     const rangSeconds = taken.spoke ? 0 : (Date.now() - taken.since) / 1000;
@@ -193,7 +195,7 @@ export class Phone {
     if (!this.busy) this.muted = false;
     if (line === "two") this.#backToCaller();
     else if (this.#taken.two) this.#promote();
-    this.tell.ended(line, { spoke: taken.spoke, rangSeconds, elsewhere });
+    this.tell.ended(line, { callId: taken.ring.callId, spoke: taken.spoke, rangSeconds });
   }
 
   /** The consultation is over: the caller must not wait on hold for somebody to notice. */
@@ -254,10 +256,4 @@ function release(stream: MediaStream): void {
 function releaseAtEnd(session: RTCSession, stream: MediaStream): void {
   session.on("ended", () => release(stream));
   session.on("failed", () => release(stream));
-}
-
-/** RFC 3326: another phone took the call. */
-function elsewhere(message: unknown): boolean {
-  const reason = (message as { getHeader?(name: string): string | undefined } | null)?.getHeader?.("reason");
-  return reason?.includes("elsewhere") ?? false;
 }

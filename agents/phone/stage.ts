@@ -6,9 +6,8 @@ import { Works } from "./work.js";
 
 export class Stage {
   readonly #works: Works;
-  #over = false; // the desk lies over another page, which waits underneath as it was
-
   readonly #desk: HTMLElement;
+  #over = false; // the desk lies over another page, which waits underneath as it was
 
   constructor() {
     const pane = document.querySelector<HTMLTemplateElement>("#desk-pane")!;
@@ -17,32 +16,37 @@ export class Stage {
     this.#desk = document.getElementById("desk")!;
     const find = (name: string): HTMLElement => this.#desk.querySelector<HTMLElement>(`[data-${name}]`)!;
     this.#works = new Works(find("works"), find("tabs"), () => this.#arrange());
-    find("back").addEventListener("click", () => {
-      this.#over = false;
-      this.#arrange();
+    document.addEventListener("click", ({ target }) => this.#clicked(target as HTMLElement));
+    document.addEventListener("htmx:beforeRequest", (event) => {
+      if ((event as CustomEvent<{ target: Element }>).detail.target === main) this.#cover(false);
     });
-    document.addEventListener("click", ({ target }) => {
-      if ((target as HTMLElement).closest("[data-ring-card]")) this.#cover();
-    });
-    document.addEventListener("htmx:beforeRequest", () => { this.#over = false; });
     for (const moved of ["htmx:pushedIntoHistory", "htmx:historyRestore", "htmx:afterSettle"])
       document.addEventListener(moved, () => this.#arrange());
     addEventListener("popstate", () => this.#arrange());
     this.#arrange();
+    void this.#works.reopen();
   }
 
-  /** Show the record of a call that rings; false when there is none to be had. */
-  async arrive(callId: string, offer: string): Promise<boolean> {
+  /** Show the record of a call that rings; its caller's name, or null when there is no record to be had. */
+  async ring(callId: string, offer: string): Promise<string | null> {
     const record = await this.#works.open(callId, offer, !this.#works.current || this.#idle());
-    if (!record) return false;
+    if (!record) return null;
+    this.#works.ringing(callId, true);
     if (!this.#onDesk) this.#float(record);
-    return true;
+    return record.dataset["title"] ?? "";
   }
 
-  /** The call was answered: its record and form come to the front. */
-  front(callId: string): void {
-    this.#works.show(callId);
-    if (!this.#onDesk) this.#cover();
+  /** The call was answered, or is wanted again: its record and form come to the front. */
+  async bring(callId: string, offer = ""): Promise<string | null> {
+    const record = await this.#works.open(callId, offer, true);
+    this.#works.ringing(callId, false);
+    if (record && !this.#onDesk) this.#cover(true);
+    return record?.dataset["title"] ?? null;
+  }
+
+  missed(callId: string): void {
+    this.#works.ringing(callId, false);
+    this.#works.missed(callId);
   }
 
   ringOver(): void {
@@ -54,6 +58,17 @@ export class Stage {
     place.innerHTML = await getText("/desk/colleagues");
   }
 
+  #clicked(target: HTMLElement): void {
+    const open = target.closest<HTMLElement>("[data-open-call]");
+    if (open) void this.bring(open.dataset["openCall"]!);
+    else if (target.closest("[data-ring-card]")) this.#cover(true);
+    else if (target.closest("[data-back]")) this.#cover(false);
+  }
+
+  get #card(): HTMLElement {
+    return document.querySelector<HTMLElement>("[data-ring-card]")!;
+  }
+
   get #onDesk(): boolean {
     return this.#over || location.pathname === "/desk";
   }
@@ -63,21 +78,17 @@ export class Stage {
     return "done" in (this.#works.current?.dataset ?? {});
   }
 
-  #cover(): void {
-    this.#over = true;
-    this.ringOver();
+  #cover(over: boolean): void {
+    this.#over = over;
+    if (over) this.ringOver();
     this.#arrange();
   }
 
-  #float(element: HTMLElement): void {
-    const head = element.querySelector("[data-card]")?.cloneNode(true);
+  #float(record: HTMLElement): void {
+    const head = record.querySelector("[data-card]")?.cloneNode(true);
     if (!head) return;
     this.#card.querySelector("[data-card-body]")!.replaceChildren(head);
     this.#card.hidden = false;
-  }
-
-  get #card(): HTMLElement {
-    return document.querySelector<HTMLElement>("[data-ring-card]")!;
   }
 
   #arrange(): void {

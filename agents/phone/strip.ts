@@ -15,7 +15,10 @@ export class Strip {
   #times: Times = { line: Date.now() };
 
   constructor(readonly element: HTMLElement, pressed: Pressed) {
+    element.addEventListener("keydown", ({ key }) => { if (key === "Escape") this.panel(""); });
     element.addEventListener("click", (event) => {
+      const colleague = (event.target as HTMLElement).closest<HTMLElement>("[data-fill]");
+      if (colleague) return this.#fill(colleague.dataset["fill"]!);
       const button = (event.target as HTMLElement).closest<HTMLButtonElement>("button[data-act]");
       if (!button) return;
       const field = button.form?.elements.namedItem("target") as HTMLInputElement | null;
@@ -66,6 +69,12 @@ export class Strip {
     this.element.replaceChildren(...page.getElementById(this.element.id)!.childNodes);
   }
 
+  /** A colleague was picked: her extension is the target, asking first the usual way. */
+  #fill(extension: string): void {
+    this.element.querySelector<HTMLInputElement>("input[name=target]")!.value = extension;
+    this.#find("[data-act=consult]").focus();
+  }
+
   #keys({ lines, tab, hardware }: Model, muted: boolean): void {
     const may = hardware ? new Set<Act>() : allowed(lines);
     for (const button of this.element.querySelectorAll<HTMLButtonElement>("button[data-needs]"))
@@ -73,7 +82,7 @@ export class Strip {
     const held = lines.one === "held" && lines.two === "idle";
     label(this.#find("[data-act=hold]"), t(held ? "phone.key.resume" : "phone.key.hold"), held);
     label(this.#find("[data-act=mute]"), t(muted ? "phone.key.unmute" : "phone.key.mute"), muted);
-    this.#find("[data-act=take]").hidden = hardware || tab === "holder" || tab === "asking";
+    this.element.dataset["tab"] = hardware ? "holder" : tab;
   }
 
   #dutyKeys({ duty }: Model): void {

@@ -4,6 +4,8 @@ import { DraftKeeper, type Body, type Draft } from "./draft.js";
 import { getText, post, put, Refusal } from "./server.js";
 import { t } from "./words.js";
 
+const OPEN = "hotline.works"; // the calls in hand, so that a reload finds them again
+
 interface Saved { message: string; number?: string; address?: string }
 
 /** Resolves after the browser has put the last change on the screen. */
@@ -42,6 +44,15 @@ class Work {
 
   get body(): Body {
     return Object.fromEntries([...new FormData(this.form)].map(([name, value]) => [name, String(value)]));
+  }
+
+  /** While it rings there is nothing to save or close; afterwards all of that. */
+  ringing(rings: boolean): void {
+    for (const button of this.element.querySelectorAll<HTMLButtonElement>(".ticket-acts button")) button.disabled = rings;
+  }
+
+  get touched(): boolean {
+    return this.#keeper.revision > 0 || "done" in this.element.dataset;
   }
 
   async save(): Promise<void> {
@@ -140,6 +151,7 @@ function fill(field: Element, body: Body): void {
 
 export class Works {
   readonly #works = new Map<string, Work>();
+  readonly #coming = new Map<string, Promise<HTMLElement | null>>();
 
   constructor(
     private readonly stage: HTMLElement,
@@ -151,30 +163,51 @@ export class Works {
     return this.stage.querySelector<HTMLElement>(".work:not([hidden])");
   }
 
-  /** Fetch and show a call's record; at once when nothing else is in hand, else as one more tab. */
+  /** A call's record, fetched once; in front at once when nothing else is, else as one more tab. */
   async open(callId: string, offer: string, front: boolean): Promise<HTMLElement | null> {
-    const known = this.#works.get(callId);
-    if (known) {
-      if (front) this.show(callId);
-      return known.element;
-    }
+    const coming = this.#coming.get(callId) ?? this.#fetch(callId, offer);
+    this.#coming.set(callId, coming);
+    const element = await coming;
+    if (!element) this.#coming.delete(callId);
+    else if (front || !this.current) this.show(callId);
+    return element;
+  }
+
+  async #fetch(callId: string, offer: string): Promise<HTMLElement | null> {
     const text = await getText(`/desk/calls/${callId}?offer=${encodeURIComponent(offer)}`).catch(() => null);
-    if (text === null) return null;
-    const element = new DOMParser().parseFromString(text, "text/html").querySelector<HTMLElement>(".work")!;
+    const element = text && new DOMParser().parseFromString(text, "text/html").querySelector<HTMLElement>(".work");
+    if (!element) return null;
     element.hidden = true;
     this.stage.append(element);
     this.#works.set(callId, new Work(element, callId, () => this.#settled()));
-    if (front || !this.current) this.show(callId);
-    else this.#drawTabs();
-    await painted();
-    performance.mark("pop-painted", { detail: callId });
+    this.#drawTabs();
+    void painted().then(() => performance.mark("pop-painted", { detail: callId }));
     return element;
+  }
+
+  /** What was in hand before a reload. */
+  async reopen(): Promise<void> {
+    for (const callId of JSON.parse(sessionStorage.getItem(OPEN) ?? "[]") as string[]) await this.open(callId, "", false);
   }
 
   show(callId: string): void {
     for (const [id, work] of this.#works) work.element.hidden = id !== callId;
-    this.#drawTabs();
-    this.changed();
+    this.#settled();
+  }
+
+  /** Nothing can be saved while it rings. */
+  ringing(callId: string, rings: boolean): void {
+    this.#works.get(callId)?.ringing(rings);
+  }
+
+  /** The call was not taken here; what nobody wrote into goes. */
+  missed(callId: string): void {
+    const work = this.#works.get(callId);
+    if (!work || work.touched) return;
+    this.#drop(callId);
+    const [left] = this.#works.keys();
+    if (left !== undefined && !this.current) this.show(left);
+    else this.#settled();
   }
 
 
@@ -185,10 +218,14 @@ export class Works {
 
   #drawTabs(): void {
     this.#dropDone();
+    const open = [...this.#works].filter(([, { element }]) => !("done" in element.dataset)).map(([id]) => id);
+    sessionStorage.setItem(OPEN, JSON.stringify(open));
+    this.tabs.hidden = this.#works.size < 2;
     this.tabs.replaceChildren(
       ...[...this.#works].map(([id, { element }]) => {
         const tab = document.createElement("button");
         tab.type = "button";
+        tab.className = "button";
         tab.textContent = element.dataset["title"] ?? id;
         tab.setAttribute("aria-pressed", String(!element.hidden));
         tab.addEventListener("click", () => this.show(id));
@@ -200,9 +237,12 @@ export class Works {
   /** Let go of what is saved or closed, except the one on the screen. */
   #dropDone(): void {
     for (const [id, { element }] of this.#works)
-      if (element.hidden && "done" in element.dataset) {
-        element.remove();
-        this.#works.delete(id);
-      }
+      if (element.hidden && "done" in element.dataset) this.#drop(id);
+  }
+
+  #drop(callId: string): void {
+    this.#works.get(callId)?.element.remove();
+    this.#works.delete(callId);
+    this.#coming.delete(callId);
   }
 }

@@ -1,0 +1,47 @@
+"""The whole hotline with agents in browsers: an Asterisk with browser phones, the desk, Chromium."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from storage.database import Database
+from tests.real.asterisk_lab import Lab, people, short_folder
+from tests.real.desk.city import DeskCity, Seat, launch
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    folder = short_folder()
+    lab = Lab(folder, phones=people(0, browser=3))
+    try:
+        yield lab.start()
+    finally:
+        lab.stop()
+
+
+@pytest.fixture
+def city(lab: Lab, database: Database, database_url: str, tmp_path: Path) -> Iterator[DeskCity]:
+    city = DeskCity(lab, database, database_url, tmp_path).start()
+    city.secret_to(lab)
+    yield city
+    city.stop()
+
+
+@pytest.fixture
+def browser(city: DeskCity) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = launch(playwright, city.voice)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def seat(browser: Browser, city: DeskCity) -> Callable[..., Seat]:
+    def sit(login: str = "agent1", **look: object) -> Seat:
+        size = {"width": 1280, "height": 720}
+        context = browser.new_context(viewport=size, locale="zh-CN", **look)  # type: ignore[arg-type]
+        return Seat(context, city.base, login).log_in()
+
+    return sit

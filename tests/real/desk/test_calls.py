@@ -1,0 +1,100 @@
+"""What an agent does with a caller on the line: hold, mute, digits, transfers, the shift leader; all in browsers."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.real.desk.city import VOICE_HZ, DeskCity, Seat, call_in
+from tests.real.phone import Leg, Phone
+from tests.real.waiting import until
+
+pytestmark = pytest.mark.real
+MUSIC_HZ = 400
+
+
+def answered(agent: Seat, caller: Phone) -> Leg:
+    leg = call_in(caller, keys="1")
+    agent.rings()
+    agent.page.keyboard.press("a")
+    agent.says("通话中")
+    until(lambda: leg.media.hears(VOICE_HZ), "the caller to hear the agent")
+    return leg
+
+
+def pick(agent: Seat, extension: str, act: str) -> None:
+    agent.page.keyboard.press("t")
+    agent.page.click(f"[data-fill='{extension}']")
+    agent.page.click(f"[data-panel=move] [data-act={act}]")
+
+
+def test_hold_mute_and_a_blind_transfer_that_takes_the_record_along(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
+) -> None:
+    first, second = seat("agent1").go_ready(), seat("agent2")
+    leg = answered(first, caller(1000))
+
+    first.page.keyboard.press("h")
+    first.says("保持中，对方在听音乐")
+    until(lambda: leg.media.hears(MUSIC_HZ), "music on hold")
+    first.page.keyboard.press("h")
+    first.says("通话中")
+    until(lambda: leg.media.hears(VOICE_HZ), "the agent again")
+
+    first.page.keyboard.press("m")
+    expect(first.page.locator("[data-act=mute]")).to_have_attribute("aria-pressed", "true")
+    until(lambda: not leg.media.hears(VOICE_HZ), "silence while muted")
+    first.page.keyboard.press("m")
+    until(lambda: leg.media.hears(VOICE_HZ), "the agent after muting")
+
+    pick(first, "802", "blind")
+    second.rings()
+    expect(second.page.locator(".work .record-name")).to_contain_text("绵阳新星机械有限公司")
+    first.says("话后处理")
+    second.page.keyboard.press("a")
+    second.says("通话中")
+    until(lambda: leg.media.hears(VOICE_HZ), "the second agent")
+    leg.hang_up()
+    second.says("未上岗")
+
+
+def test_a_consultation_is_completed_and_an_unanswered_transfer_comes_back(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
+) -> None:
+    first, second = seat("agent1").go_ready(), seat("agent2")
+    leg = answered(first, caller(1000))
+
+    pick(first, "802", "consult")
+    first.says("保持中，对方在听音乐")
+    second.rings()
+    expect(second.page.locator(".work .record-number")).to_have_text("139 8111 2233")
+    second.page.keyboard.press("a")
+    second.says("通话中")
+    first.page.keyboard.press("t")
+    first.page.click("[data-panel=move] [data-act=complete]")
+    first.says("话后处理")
+    until(lambda: leg.media.hears(VOICE_HZ), "the colleague")
+    expect(second.page.locator("[data-says=state]")).to_have_text("通话中")
+
+    first.page.keyboard.press("w")
+    first.says("就绪，等候来电")
+    pick(second, "803", "blind")  # the leader's phone is not there: the caller must come back
+    second.rings()
+    second.page.keyboard.press("a")
+    second.says("通话中")
+    until(lambda: leg.media.hears(VOICE_HZ), "the second agent again")
+
+
+def test_the_shift_leader_is_called_in(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
+) -> None:
+    agent, leader = seat("agent1").go_ready(), seat("leader")
+    leader.says("未上岗")
+    answered(agent, caller(1000))
+    agent.page.keyboard.press("l")
+    agent.notice("已呼叫班长周班长")
+    leader.rings()
+    expect(leader.page.locator(".work .record-number")).to_have_text("139 8111 2233")
+    leader.page.keyboard.press("a")
+    leader.says("通话中")
+    expect(agent.page.locator("[data-says=state]")).to_have_text("通话中")

@@ -1,0 +1,124 @@
+"""What goes wrong at a desk, and what the agent is told: nothing typed is lost, no caller is left alone."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.real.desk.city import VOICE_HZ, DeskCity, Seat, call_in
+from tests.real.phone import Phone
+from tests.real.waiting import until
+
+pytestmark = pytest.mark.real
+APOLOGY_HZ = 700
+
+
+def test_an_unanswered_ring_pauses_the_agent_and_the_caller_goes_on(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
+) -> None:
+    first = seat("agent1").go_ready()
+    leg = call_in(caller(1000), keys="0")
+    first.rings()
+    second = seat("agent2").go_ready()
+    second.rings()
+    first.says("已暂停：未接听")
+    first.notice("振铃超时未接")
+    expect(first.page.locator(".work")).to_have_count(0)
+    second.page.keyboard.press("a")
+    second.says("通话中")
+    until(lambda: leg.media.hears(VOICE_HZ), "the second agent")
+
+
+def test_a_browser_that_dies_brings_the_caller_back_and_its_agent_finds_herself_paused(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
+) -> None:
+    agent = seat("agent1").go_ready()
+    leg = call_in(caller(1000), keys="0")
+    agent.rings()
+    agent.page.keyboard.press("a")
+    agent.says("通话中")
+    until(lambda: leg.media.hears(VOICE_HZ), "the agent")
+    agent.context.close()
+    until(lambda: leg.media.hears(APOLOGY_HZ), "the apology", 12)
+    again = seat("agent1")
+    again.says("已暂停：话机失联")
+    again.page.keyboard.press("r")
+    again.rings()
+    expect(again.page.locator(".work .record-number")).to_have_text("139 8111 2233")
+    assert len(city.calls()) == 1
+
+
+def test_a_lost_network_is_told_and_mends_by_itself(seat: Callable[..., Seat]) -> None:
+    agent = seat("agent1").go_ready()
+    agent.context.set_offline(True)
+    agent.says("网络已断开")
+    agent.notice("网络断了")
+    agent.context.set_offline(False)
+    agent.says("就绪，等候来电", 40)
+
+
+def test_the_telephone_system_away_is_told_and_mends_by_itself(city: DeskCity, seat: Callable[..., Seat]) -> None:
+    agent = seat("agent1").go_ready()
+    city.lab.stop()
+    agent.says("电话断线，正在自动重连")
+    city.lab.start()
+    agent.says("就绪，等候来电", 60)
+
+
+def test_a_second_tab_says_so_and_takes_the_phone_only_when_told(city: DeskCity, seat: Callable[..., Seat]) -> None:
+    first = seat("agent1").go_ready()
+    second = Seat(first.context, city.base, "agent1")
+    second.page.goto(f"{city.base}/desk")
+    second.says("电话在另一个标签页")
+    expect(first.page.locator("[data-says=state]")).to_have_text("就绪，等候来电")
+    second.page.click("[data-act=take]")
+    second.says("就绪，等候来电")
+    first.says("电话已被另一个标签页接管")
+    second.page.close()
+    first.says("电话空着，没有标签页在用")
+    first.page.click("[data-act=take]")
+    first.says("就绪，等候来电")
+
+
+def test_what_is_typed_outlives_a_server_away_and_a_reload(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
+) -> None:
+    agent = seat("agent1").go_ready()
+    leg = call_in(caller(1000), keys="2")
+    agent.rings()
+    agent.page.keyboard.press("a")
+    agent.says("通话中")
+    content = agent.page.locator(".work [name=content]")
+    draft = agent.page.locator("[data-says=draft]")
+
+    content.fill("厂区停水")
+    expect(draft).to_have_text("草稿已保存")
+    agent.page.route("**/desk/calls/**", lambda route: route.abort())
+    content.fill("厂区停水两天")
+    expect(draft).to_have_text("服务器连不上，草稿暂存本机")
+    agent.page.keyboard.press("Control+s")
+    expect(agent.page.locator("[data-says=result]")).to_contain_text("服务器暂时连不上")
+    expect(content).to_have_value("厂区停水两天")
+
+    leg.hang_up()
+    agent.says("话后处理")
+    agent.page.unroute("**/desk/calls/**")
+    agent.page.reload()
+    expect(content).to_have_value("厂区停水两天")
+    expect(draft).to_have_text("草稿已保存")
+    agent.page.keyboard.press("Control+s")
+    expect(agent.page.locator("[data-says=result]")).to_contain_text("已保存")
+
+
+def test_with_the_manager_link_down_the_record_still_comes_with_the_ring(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
+) -> None:
+    agent = seat("agent1").go_ready()
+    city.eyes.stop()
+    city.acts.stop()
+    call_in(caller(1000), keys="2")
+    agent.rings()
+    expect(agent.page.locator(".work .record-name")).to_contain_text("绵阳新星机械有限公司")
+    agent.page.keyboard.press("p")
+    agent.page.keyboard.press("1")
+    agent.notice("电话系统暂时连不上")

@@ -37,6 +37,27 @@ class FoundRecording:
     ticket_numbers: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a call and one of its recordings have come; for the ledger, shown to nobody."""
+
+    began_at: datetime
+    ended_at: datetime | None
+    ready_path: str  # '' until kept
+    ready_at: datetime | None
+
+
+def standing(session: Session, call_id: str, name: str) -> Standing | None:
+    """None while the call is not in the record."""
+    call = session.get(Call, call_id)
+    if call is None:
+        return None
+    kept = session.scalar(select(Recording).where(Recording.name == name, Recording.state == "ready"))
+    if kept is None:
+        return Standing(call.began_at, call.ended_at, "", None)
+    return Standing(call.began_at, call.ended_at, kept.path, kept.ready_at)
+
+
 def register(session: Session, call_id: str, name: str, part: str, began_at: datetime) -> bool:
     """A recording has begun; harmless when known. False when the call is not in the record yet."""
     known_call = select(Call.id).where(Call.id == call_id)

@@ -1,0 +1,244 @@
+"""The recording ledger: what Asterisk wrote becomes one hashed stereo file per call, or a gap with a reason.
+
+The order makes every step repeatable: file whole under its name, then the row, then the legs go.
+Killed in between, the next sweep does the same again and comes to the same end.
+"""
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from cases import recordings
+from storage.database import Database
+from telephony.wav import Leg, WavError, join, read_leg
+
+CALLER, AGENT, MIXED = ".caller.wav", ".agent.wav", ".wav"  # behind the stem
+CONSULT = "-consult-"
+CLOSING_SECONDS = 3  # Asterisk closes its files this long after the call, at most
+QUIET_SECONDS = 600  # a call that nobody saw end is over when nothing was written for so long
+GRACE = timedelta(minutes=5)  # how long an ended call may wait for its file
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Take:
+    """The files of one recording. `name` is their stem: <call id> or <call id>-consult-…."""
+
+    name: str
+    files: dict[str, Path] = field(default_factory=dict)  # by ending
+
+    @property
+    def call_id(self) -> str:
+        return self.name.split(CONSULT)[0]
+
+    @property
+    def part(self) -> str:
+        return "consult" if CONSULT in self.name else "call"
+
+    def written_at(self) -> float:
+        """Seconds since 1970; 0 when the files went away."""
+        return max((file.stat().st_mtime for file in self.files.values() if file.exists()), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep did; `waiting` recordings are still written or belong to no known call yet."""
+
+    kept: int = 0
+    gaps: int = 0
+    waiting: int = 0
+
+
+class Ledger:
+    """One per system, swept by the clock; sweeps never overlap."""
+
+    def __init__(
+        self,
+        incoming: Path,
+        kept: Path,
+        database: Database,
+        *,
+        zone: ZoneInfo,
+        is_live: Callable[[str], bool] = lambda _call_id: False,
+        quiet_seconds: float = QUIET_SECONDS,
+        grace: timedelta = GRACE,
+    ) -> None:
+        """`zone`: whose days the folders are; `is_live`: is this call id on the line right now?"""
+        self._incoming = incoming
+        self._kept = kept
+        self._database = database
+        self._zone = zone
+        self._is_live = is_live
+        self._quiet_seconds = quiet_seconds
+        self._grace = grace
+        self._complaints: set[str] = set()
+
+    def sweep(self, now: datetime) -> Swept:
+        """Take in all that is finished, then mark the gaps. Raises DatabaseAway; then nothing is lost."""
+        kept = gaps = waiting = 0
+        takes = self._takes()
+        for take in takes:
+            try:
+                outcome = self._take_in(take, now)
+            except OSError as error:
+                self._complain_of_disk(error, take)
+                waiting += 1
+                continue
+            kept += outcome == "kept"
+            gaps += outcome == "gap"
+            waiting += outcome == "waiting"
+        gaps += self._mark_gaps(now, {take.call_id for take in takes}, {take.name for take in takes})
+        return Swept(kept, gaps, waiting)
+
+    def _takes(self) -> list[Take]:
+        """What lies in the incoming folder, oldest name first."""
+        takes: dict[str, Take] = {}
+        for file in sorted(self._incoming.glob("*.wav")):
+            ending = next(each for each in (CALLER, AGENT, MIXED) if file.name.endswith(each))
+            name = file.name.removesuffix(ending)
+            takes.setdefault(name, Take(name)).files[ending] = file
+        return list(takes.values())
+
+    def _take_in(self, take: Take, now: datetime) -> str:
+        """kept | gap | waiting | done (it was kept before). Raises OSError, DatabaseAway."""
+        with self._database.session() as session:
+            standing = recordings.standing(session, take.call_id, take.name)
+        if standing is None:
+            if self._quiet(take, now):
+                self._complain(
+                    take.name, "recording of a call that is not in the record yet", call=take.call_id
+                )
+            return "waiting"
+        if not self._is_over(take, standing.ended_at, now):
+            return "waiting"
+        if standing.ready_path and (self._kept / standing.ready_path).is_file():
+            return self._clear(take, standing.ready_at)
+        return self._keep(take, standing.began_at)
+
+    def _is_over(self, take: Take, ended_at: datetime | None, now: datetime) -> bool:
+        if self._is_live(take.call_id):
+            return False
+        if ended_at is None:
+            return self._quiet(take, now)
+        return now.timestamp() - max(take.written_at(), ended_at.timestamp()) >= CLOSING_SECONDS
+
+    def _quiet(self, take: Take, now: datetime) -> bool:
+        return now.timestamp() - take.written_at() >= self._quiet_seconds
+
+    def _keep(self, take: Take, began_at: datetime) -> str:
+        try:
+            caller, agent = self._legs(take)
+            if not any(leg and leg.frames for leg in (caller, agent)):
+                return self._mark_silent(take, began_at)
+            day = began_at.astimezone(self._zone)
+            path = Path(f"{day:%Y}") / f"{day:%m}" / f"{day:%d}" / f"{take.name}.wav"
+            target = self._kept / path
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            joined = join(caller, agent, target)
+        except WavError as error:
+            return self._give_up(take, str(error), began_at)
+        legs = [leg for leg in (caller, agent) if leg]
+        missing = [] if caller else ["caller's leg missing"]
+        missing += [] if agent else ["agent's leg missing"]
+        with self._database.session() as session:
+            recordings.register(session, take.call_id, take.name, take.part, began_at)
+            recordings.keep(
+                session,
+                take.name,
+                path=path.as_posix(),
+                sha256=joined.sha256,
+                duration_seconds=joined.seconds,
+                size_bytes=joined.size_bytes,
+                repaired=any(leg.repaired for leg in legs),
+                note="; ".join(missing),
+                peaks=joined.peaks,
+            )
+        self._remove(take)
+        return "kept"
+
+    def _legs(self, take: Take) -> tuple[Leg | None, Leg | None]:
+        """Both voices; one that cannot be read is missing as long as the other can. Raises WavError."""
+        legs: list[Leg | None] = []
+        faults: list[str] = []
+        for ending in (CALLER, AGENT):
+            try:
+                legs.append(read_leg(take.files[ending]) if ending in take.files else None)
+            except WavError as error:
+                legs.append(None)
+                faults.append(f"{take.files[ending].name}: {error}")
+        if legs == [None, None]:
+            raise WavError("; ".join(faults) or "neither voice was written apart")
+        return legs[0], legs[1]
+
+    def _give_up(self, take: Take, reason: str, began_at: datetime) -> str:
+        """A gap; what was written is set aside, not thrown away."""
+        with self._database.session() as session:
+            recordings.register(session, take.call_id, take.name, take.part, began_at)
+            recordings.mark_gap(session, take.call_id, take.name, reason, began_at)
+        aside = self._incoming / "unreadable"
+        aside.mkdir(mode=0o700, exist_ok=True)
+        for file in take.files.values():
+            file.replace(aside / file.name)
+        log.warning("recording unreadable", name=take.name, reason=reason, set_aside=str(aside))
+        return "gap"
+
+    def _mark_silent(self, take: Take, began_at: datetime) -> str:
+        """The call was over before a sample was written: a gap, and nothing worth setting aside."""
+        with self._database.session() as session:
+            recordings.register(session, take.call_id, take.name, take.part, began_at)
+            recordings.mark_gap(session, take.call_id, take.name, "no sound was written", began_at)
+        self._remove(take)
+        return "gap"
+
+    def _clear(self, take: Take, ready_at: datetime | None) -> str:
+        """The take is in the ledger already: its legs go, unless they were written to since."""
+        if ready_at and take.written_at() > ready_at.timestamp():
+            self._complain(
+                take.name, "recording written to after it was kept; look at both", call=take.call_id
+            )
+            return "waiting"
+        self._remove(take)
+        return "done"
+
+    def _remove(self, take: Take) -> None:
+        for file in take.files.values():
+            file.unlink(missing_ok=True)
+        self._complaints.discard(take.name)
+        self._complaints.discard("disk")
+
+    def _mark_gaps(self, now: datetime, calls_here: set[str], names_here: set[str]) -> int:
+        """Answered calls of which nothing was written, and recordings that began and never came."""
+        gaps = 0
+        with self._database.session() as session:
+            for call_id in recordings.calls_without_recording(session, now - self._grace):
+                if call_id not in calls_here:
+                    recordings.mark_gap(session, call_id, call_id, "no recording was written")
+                    gaps += 1
+            for row in recordings.unsettled(session):
+                standing = recordings.standing(session, row.call_id, row.name)
+                ended_at = standing.ended_at if standing else None
+                if row.name not in names_here and ended_at and ended_at < now - self._grace:
+                    recordings.mark_gap(session, row.call_id, row.name, "the recording's files are gone")
+                    gaps += 1
+        if gaps:
+            log.warning("calls without recording", calls=gaps)
+        return gaps
+
+    def _complain_of_disk(self, error: OSError, take: Take) -> None:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = f"free space under {self._kept}; nothing is lost, the legs wait in {self._incoming}"
+            self._complain("disk", "no space for recordings", remedy=remedy)
+        else:
+            self._complain(take.name, "recording cannot be kept", fault=str(error), call=take.call_id)
+
+    def _complain(self, about: str, event: str, **facts: str) -> None:
+        """Once for each fault, not at each sweep."""
+        if about not in self._complaints:
+            self._complaints.add(about)
+            log.error(event, **facts)

@@ -1,0 +1,189 @@
+"""The WAV files that Asterisk writes, read whatever became of them, and joined to one stereo file.
+
+Asterisk fills in a file's length when it closes it: killed, it leaves zeros there, and a full disk
+cuts a file short. So a length is believed only as far as the file bears it out. Everything streams.
+"""
+
+import hashlib
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.int16]
+
+SAMPLE_BYTES = 2
+BLOCK_FRAMES = 65_536
+PEAK_BUCKETS = 800
+HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")  # RIFF, fmt and data in the plain order, 44 bytes
+LONGEST_DATA_BYTES = 0xFFFF_FFFF - HEADER.size
+
+
+class WavError(Exception):
+    """Not a recording that can be read; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One voice: 16-bit mono PCM. `repaired`: its length fields did not tell the truth."""
+
+    path: Path
+    rate: int
+    offset: int  # bytes before the first sample
+    frames: int
+    repaired: bool
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.rate
+
+    def blocks(self) -> Iterator[Samples]:
+        """The samples in blocks of BLOCK_FRAMES, the last one shorter."""
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            left = self.frames
+            while left:
+                block = np.frombuffer(file.read(min(left, BLOCK_FRAMES) * SAMPLE_BYTES), "<i2")
+                if not len(block):
+                    raise WavError(f"{self.path.name} grew shorter while it was read")
+                left -= len(block)
+                yield block
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A finished stereo file. `peaks`: loudest sample of each of up to 800 slices, 0..1, per voice."""
+
+    sha256: str
+    seconds: float
+    size_bytes: int
+    peaks: dict[str, list[float]]
+
+
+def read_leg(path: Path) -> Leg:
+    """Find the samples of a leg, closed properly or not. Raises WavError, OSError."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        riff, _, wave = struct.unpack("<4sI4s", file.read(12).ljust(12, b"\0"))
+        if (riff, wave) != (b"RIFF", b"WAVE"):
+            raise WavError("no WAV header")
+        rate = 0
+        while True:
+            chunk = file.read(8)
+            if len(chunk) < 8:
+                raise WavError("the file ends before its first sample")
+            name, length = struct.unpack("<4sI", chunk)
+            if name == b"data":
+                break
+            body = file.read(length + length % 2)
+            if name == b"fmt ":
+                rate = _rate(body)
+        offset = file.tell()
+        if not rate:
+            raise WavError("no format is given before the samples")
+        real = _data_bytes(file.fileno(), offset, length, size)
+    frames = real // SAMPLE_BYTES
+    return Leg(path, rate, offset, frames, repaired=length != real)
+
+
+def _rate(body: bytes) -> int:
+    if len(body) < 16:
+        raise WavError("the format is cut short")
+    kind, channels, rate, _, _, bits = struct.unpack("<HHIIHH", body[:16])
+    if (kind, channels, bits) != (1, 1, 16) or not rate:
+        raise WavError(f"not 16-bit mono PCM (format {kind}, {channels} channels, {bits} bits)")
+    return int(rate)
+
+
+def _data_bytes(descriptor: int, offset: int, declared: int, size: int) -> int:
+    """How many bytes of samples there really are: as declared only where the file bears it out."""
+    behind = offset + declared + declared % 2
+    if declared and behind == size:
+        return declared
+    if declared and behind + 8 <= size:
+        name, length = struct.unpack("<4sI", os.pread(descriptor, 8, behind))
+        if name in (b"LIST", b"id3 ", b"fact", b"bext") and behind + 8 + length <= size:
+            return declared
+    return size - offset
+
+
+def join(caller: Leg | None, agent: Leg | None, target: Path) -> Joined:
+    """Write one stereo file, caller left and agent right, the shorter padded with silence.
+
+    `target` is there whole, on the disk and under its name, or not at all. Raises WavError when the
+    legs don't fit together, OSError when it cannot be written.
+    """
+    legs = [leg for leg in (caller, agent) if leg]
+    rates = {leg.rate for leg in legs}
+    if len(rates) != 1:
+        raise WavError(f"the legs have different rates: {sorted(rates)}" if rates else "there is no leg")
+    rate, frames = rates.pop(), max(leg.frames for leg in legs)
+    data_bytes = frames * SAMPLE_BYTES * 2
+    if data_bytes > LONGEST_DATA_BYTES:
+        raise WavError("too long for a WAV file")
+    header = _header(rate, channels=2, data_bytes=data_bytes)
+    digest = hashlib.sha256(header)
+    peaks = np.zeros((2, min(PEAK_BUCKETS, frames)), np.int32)
+    half = target.with_name(f".{target.name}.part")
+    try:
+        with open(half, "wb", opener=_private) as out:  # noqa: PTH123 - Path.open knows no opener
+            out.write(header)
+            for start, block in _stereo(caller, agent, frames):
+                content = block.tobytes()
+                out.write(content)
+                digest.update(content)
+                _raise_peaks(peaks, block, start, frames)
+            out.flush()
+            os.fsync(out.fileno())
+        half.replace(target)
+    finally:
+        half.unlink(missing_ok=True)
+    _sync_folder(target.parent)
+    left, right = (peaks / 32768).round(3).tolist()
+    voices = {"caller": left, "agent": right}
+    return Joined(digest.hexdigest(), frames / rate, HEADER.size + data_bytes, voices)
+
+
+def _stereo(caller: Leg | None, agent: Leg | None, frames: int) -> Iterator[tuple[int, Samples]]:
+    """First frame and samples, shape [n, 2], of block after block."""
+    voices = [leg.blocks() if leg else iter(()) for leg in (caller, agent)]
+    for start in range(0, frames, BLOCK_FRAMES):
+        block = np.zeros((min(BLOCK_FRAMES, frames - start), 2), "<i2")
+        for channel, voice in enumerate(voices):
+            mono = next(voice, None)
+            if mono is not None:
+                block[: len(mono), channel] = mono
+        yield start, block
+
+
+def _raise_peaks(peaks: NDArray[np.int32], block: Samples, start: int, frames: int) -> None:
+    buckets = peaks.shape[1]
+    where = (start + np.arange(len(block), dtype=np.int64)) * buckets // frames
+    first = np.flatnonzero(np.concatenate(([True], where[1:] != where[:-1])))
+    loudest = np.maximum.reduceat(np.abs(block.astype(np.int32)), first, axis=0)
+    peaks[:, where[first]] = np.maximum(peaks[:, where[first]], loudest.T)
+
+
+def _header(rate: int, channels: int, data_bytes: int) -> bytes:
+    frame = channels * SAMPLE_BYTES
+    return HEADER.pack(
+        b"RIFF", HEADER.size - 8 + data_bytes, b"WAVE",
+        b"fmt ", 16, 1, channels, rate, rate * frame, frame, SAMPLE_BYTES * 8,
+        b"data", data_bytes,
+    )  # fmt: skip
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -10,8 +10,10 @@ from fastapi.responses import Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from agents.filters import ROWS, Filter, Unreadable, agent_options, line_options, pages, read
+from agents.filters import ROWS, Filter, Unreadable, line_options, pages, read
+from agents.people import agent_options, names_of
 from agents.recordings import players
+from agents.story import people_in, tell
 from cases.history import record_history
 from cases.offers import read_call
 from cases.permissions import Action
@@ -20,7 +22,7 @@ from routing.policy import Policy
 from storage.tables import Call, Caller, CallLeg, CallStep, Person, Recording, Ticket, TicketCall
 from storage.viewer import Viewer
 from web.login import needs, services
-from web.render import page
+from web.render import page, translate
 
 router = APIRouter()
 OUTCOMES = ("live", "answered", "abandoned", "rejected")
@@ -118,7 +120,7 @@ def ticket_numbers(session: Session, who: Viewer, call_ids: set[str]) -> dict[st
         .with_only_columns(TicketCall.call_id, Ticket.number)
     )
     numbers: dict[str, list[str]] = {}
-    for call_id, number in session.execute(query).tuples():
+    for call_id, number in session.execute(query):
         numbers.setdefault(call_id, []).append(number)
     return numbers
 
@@ -143,10 +145,11 @@ def call_page(
             .where(CallLeg.call_id == call_id, CallLeg.part != "caller")
             .order_by(CallLeg.began_at)
         ).all()
+        names = names_of(session, people_in(steps))
         heard = visible_recordings(who).where(Recording.call_id == call_id).order_by(Recording.began_at)
         context: dict[str, Any] = {
             "row": rows_of(session, who, [record.call])[0],
-            "steps": steps,
+            "story": tell(steps, names, services(request).policy, translate(request)),
             "legs": legs,
             "players": players(session.scalars(heard)),
             "closer": session.get(Person, record.call.closed_by) if record.call.closed_by else None,

@@ -9,12 +9,9 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Query
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from routing.numbers import normalise
 from routing.policy import Policy
-from storage.tables import Person
 
 ROWS = 50
 Typed = Annotated[str, Query(max_length=100)]
@@ -95,14 +92,6 @@ def read(typed: Filter, policy: Policy) -> Wanted:
     if faults:
         raise Unreadable(faults)
     return Wanted(number, agent_id, day)
-
-
-def agent_options(session: Session) -> list[tuple[str, str]]:
-    """Everybody who may be chosen in a filter by name: (id, name and extension), by extension."""
-    people = session.scalars(
-        select(Person).where(Person.endpoint.is_not(None)).order_by(Person.extension, Person.id)
-    )
-    return [(str(person.id), f"{person.name} {person.extension or ''}".strip()) for person in people]
 
 
 def line_options(policy: Policy) -> list[tuple[str, str]]:

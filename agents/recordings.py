@@ -12,7 +12,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse, Response
 from sqlalchemy.orm import Session
 
-from agents.filters import ROWS, Filter, Unreadable, agent_options, line_options, pages, read
+from agents.filters import ROWS, Filter, Unreadable, line_options, pages, read
+from agents.people import agent_options
 from agents.waveform import WIDTH, Waveform, draw
 from cases import recordings as ledger
 from cases.permissions import Action

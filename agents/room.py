@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from agents import calls, desk, duty_acts, leader, phone_settings, recordings, tickets
+from agents import calls, desk, duty_acts, leader, people, phone_settings, recordings, tickets
 from cases.permissions import Action
 from web.services import Place, Room
 
@@ -20,12 +20,14 @@ def room() -> Room:
             calls.router,
             tickets.router,
             recordings.router,
+            people.router,
         ),
         places=(
             Place("desk", "/desk", Action.TAKE_CALLS),
             Place("calls", "/calls", Action.SEE_CASES),
             Place("tickets", "/tickets", Action.SEE_CASES),
             Place("recordings", "/recordings", Action.HEAR_ALL),
+            Place("people", "/people", Action.MANAGE_PEOPLE),
         ),
         strip="desk/strip.html",
         scripts=("built/phone.js", "player.js"),

@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from agents.filters import ROWS, Filter, Unreadable, Wanted, agent_options, pages, read
+from agents.filters import ROWS, Filter, Unreadable, Wanted, pages, read
+from agents.people import agent_options, names_of
 from agents.recordings import players
 from cases.deadlines import say_rule
 from cases.errors import Conflict
@@ -20,7 +19,7 @@ from cases.states import OPEN, TICKET, Event, State
 from cases.ticket_form import TicketForm
 from cases.tickets import TicketSearch, change_ticket, list_tickets, move_ticket, open_ticket
 from routing.policy import Policy
-from storage.tables import Person, Ticket
+from storage.tables import Ticket
 from storage.viewer import Viewer
 from web.faults import Refused
 from web.login import needs, services
@@ -109,11 +108,6 @@ def due_state(ticket: Ticket) -> str:
         return ""
     left = ticket.due_at - datetime.now(UTC)
     return "over" if left < timedelta(0) else "soon" if left < SOON else "ahead"
-
-
-def names_of(session: Session, ids: set[int | None]) -> dict[int, str]:
-    """Names of people by id."""
-    return dict(session.execute(select(Person.id, Person.name).where(Person.id.in_(ids))).tuples())
 
 
 @router.get("/tickets/{number}")

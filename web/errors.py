@@ -4,6 +4,7 @@ No traceback reaches anybody; each unforeseen error gets a number that the log c
 """
 
 import secrets
+import traceback
 from typing import Any
 
 import structlog
@@ -109,12 +110,17 @@ def by_status(request: Request, error: HTTPException) -> Response:
 def unforeseen(request: Request, error: Exception) -> Response:
     settle(request)
     number = secrets.token_hex(4)
-    log.error("unforeseen error", number=number, path=request.url.path, exc_info=error)
+    log.error("unforeseen error", number=number, path=request.url.path, exception=_told(error))
     try:
         return problem(request, "error.ours", 500, number=number)
     except Exception as second:  # the page of the error is broken too
-        log.error("error page failed", number=number, exc_info=second)
+        log.error("error page failed", number=number, exception=_told(second))
         return PlainTextResponse(f"系统出错了 / Something broke: {number}", status_code=500)
+
+
+def _told(error: Exception) -> str:
+    """The traceback without the values of variables: they may be a caller's words."""
+    return "".join(traceback.format_exception(error))
 
 
 def forbidden(request: Request) -> Response:

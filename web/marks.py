@@ -22,7 +22,7 @@ MARKS: dict[str, dict[str, Mark]] = {
         "rejected": Mark("square", "quiet"),
     },
     "ticket": {
-        "accepted": Mark("ring", "accent"),
+        "accepted": Mark("ring"),
         "done": Mark("tick"),
         "withdrawn": Mark("square", "quiet"),
     },
@@ -54,6 +54,7 @@ MARKS: dict[str, dict[str, Mark]] = {
         "wrapup": Mark("half", "calm"),
         "paused": Mark("bars", "warn"),
     },
+    "person": {"active": Mark("tick"), "left": Mark("square", "quiet")},
     "sealed": {"sealed": Mark("diamond", "warn")},
 }
 

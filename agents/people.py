@@ -1,0 +1,41 @@
+"""Members of staff on a page: the list of them, and their names for other pages."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from cases.permissions import Action
+from storage.tables import Person
+from storage.viewer import Viewer
+from web.login import needs, services
+from web.render import page
+
+router = APIRouter()
+
+
+@router.get("/people")
+def people_page(request: Request, _who: Annotated[Viewer, Depends(needs(Action.MANAGE_PEOPLE))]) -> Response:
+    """Everybody, those who have left last."""
+    with services(request).database.session() as session:
+        people = session.scalars(
+            select(Person).order_by(Person.active.desc(), Person.extension, Person.login)
+        ).all()
+    return page(request, "people.html", people=people)
+
+
+def names_of(session: Session, ids: Iterable[int | None]) -> dict[int, str]:
+    """Names of people by id."""
+    query = select(Person.id, Person.name).where(Person.id.in_({each for each in ids if each is not None}))
+    return {row.id: row.name for row in session.execute(query)}
+
+
+def agent_options(session: Session) -> list[tuple[str, str]]:
+    """Everybody with a phone, for a choice by name: (id, name and extension), by extension."""
+    people = session.scalars(
+        select(Person).where(Person.endpoint.is_not(None)).order_by(Person.extension, Person.id)
+    )
+    return [(str(person.id), f"{person.name} {person.extension or ''}".strip()) for person in people]

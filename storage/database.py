@@ -1,16 +1,18 @@
 """The one way to the database: short transactions with a limit, and one error for "not there"."""
 
-import os
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from psycopg import errors
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolEmpty
 from sqlalchemy.orm import Session
+
+from storage.watchdog import Watchdog
+
+_watchdog = Watchdog()  # one thread serves every Database of the process
 
 CONNECT_SECONDS = 2  # libpq's least
 GRACE_SECONDS = 1.0  # beyond the server's own limit, before we stop believing in the server
@@ -41,7 +43,8 @@ class Database:
         Raises DatabaseAway.
         """
         try:
-            with self._begun(limit_seconds) as session:
+            with ExitStack() as opened:
+                session = self._begin(opened, limit_seconds)
                 yield session
                 session.commit()
         except PoolEmpty as error:
@@ -51,22 +54,26 @@ class Database:
                 raise
             raise DatabaseAway(str(error.orig).strip()) from error
 
-    @contextmanager
-    def _begun(self, limit_seconds: float) -> Iterator[Session]:
+    def _begin(self, opened: ExitStack, limit_seconds: float) -> Session:
         """A session whose limits are set. A pooled connection that died since is replaced once."""
+        ms = {"ms": str(int(limit_seconds * 1000))}
         for last in (False, True):
-            session = Session(self.engine, expire_on_commit=False)
-            try:
-                watchdog = _Watchdog(session, limit_seconds + GRACE_SECONDS)
-                session.execute(_LIMITS, {"ms": str(int(limit_seconds * 1000))})
-                break
-            except DBAPIError as error:
-                session.close()
-                if last or not error.connection_invalidated:
-                    raise
-                self.engine.dispose()
-        with watchdog, session:  # the closing rollback is watched as well
-            yield session
+            with ExitStack() as attempt:
+                session = Session(self.engine, expire_on_commit=False)
+                wire: Any = session.connection().connection.driver_connection
+                # Entered first, so left last: the closing rollback is watched as well.
+                attempt.enter_context(_watchdog.watching(wire.fileno(), limit_seconds + GRACE_SECONDS))
+                attempt.enter_context(session)
+                try:
+                    session.execute(_LIMITS, ms)
+                except DBAPIError as error:
+                    if last or not error.connection_invalidated:
+                        raise
+                    self.engine.dispose()
+                else:
+                    opened.enter_context(attempt.pop_all())
+                    return session
+        raise AssertionError("the last attempt returns or raises")
 
     def close(self) -> None:
         """Give all connections back."""
@@ -74,29 +81,3 @@ class Database:
 
 
 _LIMITS = text("SELECT set_config('statement_timeout', :ms, true), set_config('lock_timeout', :ms, true)")
-
-
-class _Watchdog:
-    """Cuts the connection when the server has stopped answering even its own time-outs.
-
-    A frozen server (stopped process, hung disk) honours no statement_timeout, and a read from a
-    Unix socket has no time-out of its own: a caller would wait for ever.
-    """
-
-    def __init__(self, session: Session, seconds: float) -> None:
-        descriptor: int = session.connection().connection.driver_connection.fileno()  # type: ignore[union-attr]
-        self._wire = socket.socket(fileno=os.dup(descriptor))
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def __enter__(self) -> None:
-        """It watches since it was made."""
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        self._wire.close()
-
-    def _cut(self) -> None:
-        with suppress(OSError):
-            self._wire.shutdown(socket.SHUT_RDWR)

@@ -16,6 +16,8 @@ CHANNEL = "hotline"
 RESYNC = "resync"  # the event of a note with topic "*": redraw, notes may have been missed
 RETRY_SECONDS = 1.0
 
+_NOTIFY = text("SELECT pg_notify(:channel, :payload)")
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -29,7 +31,7 @@ class Note:
 def notify(session: Session, topic: str, event: str, **ids: int | str | None) -> None:
     """Send a note when the session's transaction commits."""
     payload = json.dumps({"topic": topic, "event": event, **ids})
-    session.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": payload})
+    session.connection().execute(_NOTIFY, {"channel": CHANNEL, "payload": payload})
 
 
 def listen(url: str, stop: threading.Event | None = None) -> Iterator[Note]:

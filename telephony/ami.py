@@ -56,7 +56,7 @@ class Patience:
     snapshot: float = 10.0
     redraw: float = 60.0  # between snapshots when nothing asks for one
     retry_first: float = 0.25
-    retry_most: float = 15.0
+    retry_most: float = 5.0
     retry_refused: float = 30.0  # wrong secret: a person must act
 
 

@@ -15,7 +15,7 @@ from storage.database import Database
 from storage.notify import Note, listen
 from storage.viewer import Role
 from telephony import config, duty
-from telephony.ami import AmiLink, Message
+from telephony.ami import AmiDown, AmiLink, Message
 from telephony.watch import Watch
 from tests.real.asterisk_lab import AMI_SECRET, LINE, QUEUE, TRUNK, Lab
 from tests.real.phone import Phone, answered
@@ -23,7 +23,7 @@ from tests.real.waiting import until
 
 pytestmark = pytest.mark.real
 
-WRAPUP_SECONDS = 3
+WRAPUP_SECONDS = 6
 
 
 @dataclass
@@ -234,21 +234,31 @@ def test_a_colleague_consulted_is_shown_in_the_same_call(centre: Centre) -> None
     caller.close()
 
 
-def test_a_killed_asterisk_comes_back_with_its_members_and_the_picture_follows(centre: Centre) -> None:
+def test_an_asterisk_killed_in_a_call_and_robbed_of_its_queues_gets_members_wrap_up_and_wish_back(
+    centre: Centre,
+) -> None:
     centre.phones[0].register()
     centre.wish(0, "ready")
     centre.becomes(0, "idle")
-    centre.lab.server.stop()
-    until(lambda: not centre.watched.connected, "the loss to be noticed")
-    with pytest.raises(Exception, match="cannot be reached"):
+    caller = centre.caller()
+    caller.dial(LINE)
+    centre.phones[0].ring().answer()
+    centre.becomes(0, "talking")
+    call_id = centre.call_id(0)
+    os.kill(centre.lab.server.pid or 0, signal.SIGKILL)
+    until(lambda: not centre.watched.connected and not centre.desk.connected, "the loss to be noticed")
+    for forgotten in centre.lab.folder.rglob("astdb.sqlite3"):
+        forgotten.unlink()
+    with pytest.raises(AmiDown, match="cannot be reached"):
         centre.wish(0, "paused", "rest")
     centre.lab.server.start()
-    centre.lab.cli("database deltree Queue")
-    until(lambda: centre.watched.connected and centre.desk.connected, "the links to be back", 60)
-    until(lambda: "rest" in centre.lab.member(1), "the wish that was kept")
+    until(lambda: "wrapup" in centre.lab.member(1), "her wrap-up to go on", 60)
     centre.phones[0].register()
+    centre.becomes(0, "wrapup")
+    assert centre.call_id(0) == call_id
     centre.becomes(0, "paused")
-    assert centre.word(0) == ("paused", "rest")
+    assert "rest" in centre.lab.member(1)
+    caller.close()
 
 
 def test_an_asterisk_that_stands_still_is_noticed_and_rejoined_when_it_goes_on(centre: Centre) -> None:

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
-from cases import calls, drafts, offers, tickets
+from cases import calls, drafts, duty, offers, tickets
 from cases.errors import Refused as Faults
 from cases.permissions import Action
 from cases.ticket_form import TicketForm
 from routing.policy import Policy, Reason
+from storage.tables import Call
 from storage.viewer import Viewer
 from web.login import needs, services
 from web.messages import Catalogue
@@ -53,7 +55,7 @@ def pop(request: Request, who: Agent, call_id: str, offer: str = "") -> Response
     """The caller's record and an empty or half-filled form. Raises NotVisible, DatabaseAway."""
     at = services(request)
     with at.database.session() as session:
-        found = offers.offered(session, who, call_id, offer)
+        found = offers.offered(session, who, call_id, offer or _rings_here(session, who, call_id))
     t = translate(request)
     line = at.policy.line(found.call.line)
     kept = found.draft
@@ -119,6 +121,13 @@ def close_call(request: Request, who: Agent, call_id: str, typed: Typed) -> Resp
     except Faults as faults:
         return _faulty(t, faults)
     return JSONResponse({"message": t("desk.form.closed", reason=_said(at.policy, t.language)[reason])})
+
+
+def _rings_here(session: Session, who: Viewer, call_id: str) -> str:
+    """A hardware phone shows no token; that Asterisk sees the call at it is as good a proof."""
+    call = session.get(Call, call_id)
+    here = call is not None and duty.duty_of(session, who.person_id).live_call_id == call_id
+    return call.offer_token if call and here else ""
 
 
 def _day(request: Request, who: Viewer) -> dict[str, Any]:

@@ -42,7 +42,7 @@ export class Desk implements PhoneEvents {
     addEventListener("beforeunload", (event) => { if (this.#phone?.busy) event.preventDefault(); });
     this.#hear("stream", ({ up }) => { if (up) void this.#lookAtDuty(); });
     this.#hear("person.duty", () => void this.#lookAtDuty());
-    this.#hear("person.offer", (offer) => { if (this.#hardware) void this.#show(offer["call_id"] as string, offer["offer"] as string); });
+    this.#hear("person.offer", ({ call_id }) => { if (this.#hardware) void this.#show(String(call_id), ""); });
     this.#hear("language", () => void this.#speakAnew());
     this.changed();
     if (!this.#hardware) this.#tab.claim();
@@ -149,7 +149,7 @@ export class Desk implements PhoneEvents {
   }
 
   async #callLeader(): Promise<void> {
-    const callId = this.#phone?.peer("one")?.callId;
+    const callId = this.#hardware ? this.#duty?.call_id : this.#phone?.peer("one")?.callId;
     if (!callId) return;
     const { message } = await post<{ message: string }>(`/desk/calls/${callId}/leader`);
     this.#strip.notice(message);
@@ -187,9 +187,18 @@ export class Desk implements PhoneEvents {
   }
 
   #told(duty: Duty & { message?: string }): void {
+    if (this.#hardware) this.#follow(this.#duty, duty);
     this.#duty = duty;
     if (duty.message) this.#strip.notice(duty.message, "warn");
     this.changed();
+  }
+
+  /** A hardware phone tells us nothing itself: what the exchange sees of it stands for its events. */
+  #follow(before: Duty | null, now: Duty): void {
+    const rang = before?.live === "ringing" ? before.call_id : null;
+    if (now.live === "talking" && now.call_id) void this.#stage.bring(now.call_id);
+    else if (rang && now.live !== "ringing") this.#stage.missed(rang);
+    if (rang && now.live !== "ringing") this.#quiet();
   }
 
   // -- the rest ----------------------------------------------------------------------------

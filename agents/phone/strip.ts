@@ -75,8 +75,9 @@ export class Strip {
     this.#find("[data-act=consult]").focus();
   }
 
-  #keys({ lines, tab, hardware }: Model, muted: boolean): void {
-    const may = hardware ? new Set<Act>() : allowed(lines);
+  #keys({ lines, tab, hardware, duty }: Model, muted: boolean): void {
+    const byHand = new Set<Act>(duty?.live === "talking" ? ["leader"] : []); // the rest is on the phone itself
+    const may = hardware ? byHand : allowed(lines);
     for (const button of this.element.querySelectorAll<HTMLButtonElement>("button[data-needs]"))
       button.disabled = !button.dataset["needs"]!.split(" ").some((act) => may.has(act as Act));
     const held = lines.one === "held" && lines.two === "idle";

@@ -1,6 +1,7 @@
 """The whole hotline in one process, on a real Asterisk and PostgreSQL, with agents in real browsers."""
 
 import threading
+from datetime import UTC, datetime, timedelta
 
 
 from functools import partial
@@ -8,20 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from sqlalchemy.orm import Session
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
 from agents.room import room
 from cases import people
+from cases.calls import Arrival, close_call, end_call, mark_answered, open_call, route_call
 from cases.deadlines import load_calendar
 from cases.duty import set_wanted
+from cases.ticket_form import TicketForm
+from cases.tickets import save_ticket
 from hotline.settings import CHECKOUT
 from ivr.answering import Answering, prompt_seconds
 from ivr.spool import Spool
 from routing.policy import load
 from storage.database import Database
 from storage.notify import listen
-from storage.tables import Call, Caller, CallerNumber, Person
-from storage.viewer import Role
+from storage.tables import Call, Person
+from storage.viewer import Role, Viewer
 from telephony.agi_server import AgiServer
 from telephony.ami import AmiLink
 from telephony.watch import Watch
@@ -34,6 +39,7 @@ from web.app import create_app
 from web.services import PhoneServer, Services
 
 PASSWORD = "correct horse"
+KNOWN_NUMBER = "13981112233"
 VOICE_HZ = 1250.0  # what an agent's fake microphone says
 
 
@@ -103,10 +109,30 @@ class DeskCity:
                     phone.kind,
                 )
                 person.endpoint = phone.endpoint
-            people_known = Caller(name="刘洋", company="绵阳新星机械有限公司", place="涪城区 临园路")
-            session.add(people_known)
-            session.flush()
-            session.add(CallerNumber(number="+8613981112233", caller_id=people_known.id))
+            self._caller(session)
+
+    def _caller(self, session: Session) -> None:
+        """刘洋 called before: once answered at once, once with a matter that is still open."""
+        agent = session.query(Person).filter_by(login="agent2").one()
+        viewer = Viewer(agent.id, Role.AGENT, agent.name)
+        for days, keys in ((34, "inquiry"), (6, "help")):
+            at = datetime.now(UTC) - timedelta(days=days, hours=2)
+            call_id = f"{at.timestamp():.0f}.1-1000"
+            open_call(session, Arrival(call_id, call_id, "962299", KNOWN_NUMBER, False, at), self.policy)
+            route_call(session, call_id, keys, False, "zh", at, self.policy)
+            mark_answered(session, call_id, agent.id, at + timedelta(seconds=9))
+            end_call(session, call_id, at + timedelta(minutes=4))
+            if keys == "inquiry":
+                close_call(session, viewer, call_id, "answered", "", self.policy)
+                continue
+            form = TicketForm(
+                kind="help",
+                content="希望协调厂区门口道路的货车临时停靠。",
+                caller_name="刘洋",
+                company="绵阳新星机械有限公司",
+                place="涪城区 临园路",
+            )
+            save_ticket(session, viewer, form, call_id, self.policy, at)
 
     def person(self, login: str) -> Person:
         with self.database.session() as session:
@@ -184,7 +210,7 @@ class Seat:
         self.page.screenshot(path=str(file))
 
 
-def call_in(caller: Phone, number: str = "13981112233", keys: str = "") -> Leg:
+def call_in(caller: Phone, number: str = KNOWN_NUMBER, keys: str = "") -> Leg:
     """A call to the hotline that presses its way through the menu."""
     leg = caller.dial("962299", caller=number)
     until(lambda: leg.up or leg.ended, "the hotline to answer")

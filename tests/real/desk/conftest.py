@@ -1,5 +1,6 @@
 """The whole hotline with agents in browsers: an Asterisk with browser phones, the desk, Chromium."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,12 +14,15 @@ from tests.real.desk.city import DeskCity, Seat, launch
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
+    """Two agents at browser phones, a third at a hardware phone, and the shift leader."""
     folder = short_folder()
-    lab = Lab(folder, phones=people(0, browser=3))
+    *browsers, third, leader = people(0, browser=4)
+    lab = Lab(folder, phones=(*browsers, third.model_copy(update={"kind": "hardware"}), leader))
     try:
         yield lab.start()
     finally:
         lab.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -36,3 +36,41 @@ def test_the_record_is_on_the_screen_before_the_agent_answers_and_the_ticket_is_
     agent.says("话后处理")
     agent.page.keyboard.press("Alt+w")
     agent.says("就绪，等候来电")
+
+
+def test_an_agent_at_a_hardware_phone_gets_the_record_in_her_browser(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone], phone: Callable[..., Phone]
+) -> None:
+    handset = phone(3, 1400, duty=False)
+    agent = seat("agent3")
+    agent.page.keyboard.press("r")
+    agent.says("就绪，等候来电")
+    call_in(caller(1000), keys="3")
+    leg = handset.ring()
+    expect(agent.page.locator(".work .record-name")).to_contain_text("刘洋")
+    expect(agent.page.locator(".work .record-head")).to_contain_text("保密件")
+    leg.answer()
+    agent.says("通话中")
+    agent.page.keyboard.press("F3")
+    expect(agent.page.locator("[data-says=result]")).to_contain_text("来电已结束：无声")
+    leg.hang_up()
+    agent.says("话后处理")
+
+
+def test_a_call_that_comes_while_another_page_is_open_disturbs_nothing_there(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
+) -> None:
+    agent = seat("agent1").go_ready()
+    agent.page.click("#rail a[href='/calls']")
+    field = agent.page.locator("#main .filters input").first
+    field.fill("1398")
+    call_in(caller(1000), keys="1")
+    agent.rings()
+    expect(agent.page.locator("[data-ring-card]")).to_contain_text("刘洋")
+    expect(field).to_be_focused()
+    expect(field).to_have_value("1398")
+    agent.page.keyboard.press("Alt+a")
+    agent.says("通话中")
+    expect(agent.page.locator(".work [name=content]")).to_be_visible()
+    agent.page.click("[data-back]")
+    expect(field).to_have_value("1398")

@@ -1,0 +1,48 @@
+"""The desk as people see it: nothing jumps when a call comes, nothing is cut off; the pictures of the documentation.
+
+`script/pictures` runs this with HOTLINE_PICTURES naming the folder they go to.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.real.desk.city import DeskCity, Seat, call_in
+from tests.real.phone import Phone
+
+pytestmark = pytest.mark.real
+
+SIZES = {"1280": (1280, 720), "1920": (1920, 1080), "200-percent": (640, 360)}
+
+
+def places(page: Page) -> list[object]:
+    """Where every key of the strip and the page beside the desk are."""
+    boxes = "[...document.querySelectorAll('.phone-keys > *, .phone-duty > *, #main')]"
+    return page.evaluate(f"{boxes}.map((e) => {{ const b = e.getBoundingClientRect(); return [b.x, b.y, b.width]; }})")  # type: ignore[no-any-return]
+
+
+def fits(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
+def test_nothing_jumps_and_nothing_is_cut_off_when_a_call_comes(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone], tmp_path: Path
+) -> None:
+    folder = Path(os.environ.get("HOTLINE_PICTURES", tmp_path))
+    agent = seat("agent1").go_ready()
+    quiet = places(agent.page)
+    call_in(caller(1000), keys="2")
+    agent.rings()
+    expect(agent.page.locator(".work .record-name")).to_contain_text("绵阳新星机械有限公司")
+    assert places(agent.page) == quiet
+    agent.picture(folder / "desk-ring.png")
+    for name, (width, height) in SIZES.items():
+        for scheme in ("light", "dark"):
+            agent.page.set_viewport_size({"width": width, "height": height})
+            agent.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            assert fits(agent.page), f"{name} {scheme} must be scrolled sideways"
+            agent.picture(tmp_path / f"{name}-{scheme}.png")
+    assert not [word for word in agent.words if word.startswith("error")]

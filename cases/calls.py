@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
 from cases import drafts, journal
 from cases.errors import NotVisible, Refused
@@ -102,6 +103,32 @@ class CallSearch:
     offset: int = 0
 
 
+def _open(told: dict[str, Any]) -> ReturningInsert[str]:
+    """The call's row, and its token, whether it is new or not; `told` is put right if it is not."""
+    new = insert(Call.__table__)  # type: ignore[arg-type]
+    return new.on_conflict_do_update(index_elements=["id"], set_=told).returning(Call.offer_token)
+
+
+# Said for every call, so they are put together once.
+_OPEN = _open({"id": Call.id})
+_NOTE = insert(CallStep.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
+_LOCK = select(Call).where(Call.id == bindparam("call_id")).with_for_update()
+_CALLER_OF = (
+    select(Caller)
+    .join(CallerNumber, CallerNumber.caller_id == Caller.id)
+    .where(CallerNumber.number == bindparam("number"))
+)
+_SPOKE_JUST_NOW = (
+    select(Person.endpoint)
+    .join(Call, Call.agent_id == Person.id)
+    .join(PersonDuty, PersonDuty.person_id == Person.id)
+    .where(Call.number == bindparam("number"), Call.id != bindparam("call_id"), Person.active)
+    .where(Call.ended_at > bindparam("since"), PersonDuty.wanted == "ready")
+    .order_by(Call.ended_at.desc())
+    .limit(1)
+)
+
+
 def open_call(session: Session, arrival: Arrival, policy: Policy) -> Opening:
     """Write the call and say what is known of the caller. Opening a call twice is harmless."""
     number = normalise(arrival.number_raw, policy.area_code, arrival.withheld)
@@ -110,23 +137,18 @@ def open_call(session: Session, arrival: Arrival, policy: Policy) -> Opening:
     if number.kind == "withheld":
         # The CEL reader, which cannot know of it, may have come first with the asserted number.
         told |= {"number_raw": number.raw, "number": None, "number_kind": "withheld", "caller_id": None}
-    opened = insert(Call).values(
-        id=arrival.call_id,
-        linkedid=arrival.linkedid,
-        offer_token=arrival.offer_token or secrets.token_urlsafe(16),
-        line=arrival.line,
-        number_raw=number.raw,
-        number=number.number,
-        number_kind=number.kind,
-        caller_id=caller.id if caller else None,
-        began_at=arrival.at,
-    )
-    token = session.scalar(
-        opened.on_conflict_do_update(index_elements=[Call.id], set_=told or {"id": Call.id}).returning(
-            Call.offer_token
-        )
-    )
-    assert token is not None
+    facts = {
+        "id": arrival.call_id,
+        "linkedid": arrival.linkedid,
+        "offer_token": arrival.offer_token or secrets.token_urlsafe(16),
+        "line": arrival.line,
+        "number_raw": number.raw,
+        "number": number.number,
+        "number_kind": number.kind,
+        "caller_id": caller.id if caller else None,
+        "began_at": arrival.at,
+    }
+    token: str = session.connection().execute(_open(told) if told else _OPEN, facts).scalar_one()
     notify(session, "board", "call", call_id=arrival.call_id)
     return Opening(
         offer_token=token,
@@ -150,7 +172,7 @@ def note_steps(session: Session, call_id: str, steps: Iterable[Step], source: st
         for step in steps
     ]
     if rows:
-        session.execute(insert(CallStep).values(rows).on_conflict_do_nothing())
+        session.connection().execute(_NOTE, rows)
 
 
 def route_call(
@@ -324,7 +346,7 @@ def live_calls_before(session: Session, began_before: datetime) -> list[str]:
 
 
 def _locked(session: Session, call_id: str) -> Call:
-    call = session.scalar(select(Call).where(Call.id == call_id).with_for_update())
+    call = session.scalar(_LOCK, {"call_id": call_id})
     if call is None:
         raise NotVisible(f"no call {call_id}")
     return call
@@ -343,13 +365,6 @@ def _spoke_just_now(session: Session, number: str | None, arrival: Arrival) -> s
     """A caller who was cut off and calls back is best served by the same agent, if she is ready."""
     if number is None:
         return ""
-    endpoint = session.scalar(
-        select(Person.endpoint)
-        .join(Call, Call.agent_id == Person.id)
-        .join(PersonDuty, PersonDuty.person_id == Person.id)
-        .where(Call.number == number, Call.id != arrival.call_id, Person.active)
-        .where(Call.ended_at > arrival.at - CALLS_BACK_WITHIN, PersonDuty.wanted == "ready")
-        .order_by(Call.ended_at.desc())
-        .limit(1)
-    )
+    told = {"number": number, "call_id": arrival.call_id, "since": arrival.at - CALLS_BACK_WITHIN}
+    endpoint: str | None = session.connection().execute(_SPOKE_JUST_NOW, told).scalar_one_or_none()
     return endpoint or ""

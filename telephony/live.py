@@ -119,7 +119,10 @@ class Picture:
                     facts.append(QueueMoved(text(event, "Queue")))
         self._remember_owed_wrapups()
         for person in sorted({*self._live, *self._endpoints}):
-            facts += self._live_of(person, now)
+            for live in self._live_of(person, now):
+                if live.state == RINGING and live.call_id:  # the event that offered it may be lost
+                    facts.append(Offer(person, live.call_id))
+                facts.append(live)
         return facts
 
     def members(self) -> tuple[Member, ...]:
@@ -184,9 +187,9 @@ class Picture:
 
     def _relive(self, endpoint: str, now: datetime) -> list[Fact]:
         person = self._owners.get(endpoint)
-        return [] if person is None else self._live_of(person, now)
+        return [] if person is None else [*self._live_of(person, now)]
 
-    def _live_of(self, person: int, now: datetime) -> list[Fact]:
+    def _live_of(self, person: int, now: datetime) -> list[Live]:
         endpoint = self._endpoints.get(person, "")
         shown = self._live.get(person)
         state = self._state(endpoint, shown.state if shown else AWAY)

@@ -82,7 +82,8 @@ class Watch:
 
     def _took(self, facts: list[Fact]) -> None:
         notes = [fact for fact in facts if not isinstance(fact, Live)]
-        self._notes = (self._notes + notes)[-NOTES_KEPT:]
+        if notes:
+            self._notes = (self._notes + notes)[-NOTES_KEPT:]
         if facts:
             self._to_store.set()
         if len(notes) < len(facts):

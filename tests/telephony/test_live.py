@@ -177,6 +177,12 @@ def test_a_snapshot_repairs_whatever_was_lost(picture: Picture) -> None:
     assert picture.redraw([listed(NOT_INUSE, paused="wrapup")], [], NOW) == []
 
 
+def test_an_offer_that_was_lost_with_the_link_is_made_by_the_snapshot(picture: Picture) -> None:
+    channels = [caller("CoreShowChannel"), leg("CoreShowChannel")]
+    assert picture.redraw([listed(BUSY)], channels, NOW) == [Offer(7, CALL), Live(7, "ringing", CALL, NOW)]
+    assert picture.redraw([listed(BUSY)], channels, NOW) == []
+
+
 def test_a_snapshot_tells_the_boards_of_every_queue() -> None:
     assert Picture().redraw([{"Event": "QueueParams", "Queue": "main"}], [], NOW) == [QueueMoved("main")]
 

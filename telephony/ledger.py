@@ -133,7 +133,7 @@ class Ledger:
 
     def _keep(self, take: Take, began_at: datetime) -> str:
         try:
-            caller, agent = self._legs(take)
+            caller, agent, notes = self._legs(take)
             if not any(leg and leg.frames for leg in (caller, agent)):
                 return self._mark_silent(take, began_at)
             day = began_at.astimezone(self._zone)
@@ -143,9 +143,6 @@ class Ledger:
             joined = join(caller, agent, target)
         except WavError as error:
             return self._give_up(take, str(error), began_at)
-        legs = [leg for leg in (caller, agent) if leg]
-        missing = [] if caller else ["caller's leg missing"]
-        missing += [] if agent else ["agent's leg missing"]
         with self._database.session() as session:
             recordings.register(session, take.call_id, take.name, take.part, began_at)
             recordings.keep(
@@ -155,38 +152,52 @@ class Ledger:
                 sha256=joined.sha256,
                 duration_seconds=joined.seconds,
                 size_bytes=joined.size_bytes,
-                repaired=any(leg.repaired for leg in legs),
-                note="; ".join(missing),
+                repaired=any(leg and leg.repaired for leg in (caller, agent)),
+                note="; ".join(notes),
                 peaks=joined.peaks,
             )
         self._remove(take)
         return "kept"
 
-    def _legs(self, take: Take) -> tuple[Leg | None, Leg | None]:
-        """Both voices; one that cannot be read is missing as long as the other can. Raises WavError."""
-        legs: list[Leg | None] = []
-        faults: list[str] = []
+    def _legs(self, take: Take) -> tuple[Leg | None, Leg | None, list[str]]:
+        """Both voices, and what is wrong with them; a damaged one is set aside while the other can be read.
+
+        Raises WavError when neither can.
+        """
+        legs: dict[str, Leg] = {}
+        damaged: dict[str, str] = {}
         for ending in (CALLER, AGENT):
             try:
-                legs.append(read_leg(take.files[ending]) if ending in take.files else None)
+                if ending in take.files:
+                    legs[ending] = read_leg(take.files[ending])
             except WavError as error:
-                legs.append(None)
-                faults.append(f"{take.files[ending].name}: {error}")
-        if legs == [None, None]:
-            raise WavError("; ".join(faults) or "neither voice was written apart")
-        return legs[0], legs[1]
+                damaged[ending] = f"{take.files[ending].name}: {error}"
+        if not legs:
+            raise WavError("; ".join(damaged.values()) or "neither voice was written apart")
+        self._set_aside(take, list(damaged))
+        notes = [
+            damaged.get(ending, f"{take.name}{ending} is missing")
+            for ending in (CALLER, AGENT)
+            if ending not in legs
+        ]
+        return legs.get(CALLER), legs.get(AGENT), notes
 
     def _give_up(self, take: Take, reason: str, began_at: datetime) -> str:
         """A gap; what was written is set aside, not thrown away."""
         with self._database.session() as session:
             recordings.register(session, take.call_id, take.name, take.part, began_at)
             recordings.mark_gap(session, take.call_id, take.name, reason, began_at)
-        aside = self._incoming / "unreadable"
-        aside.mkdir(mode=0o700, exist_ok=True)
-        for file in take.files.values():
-            file.replace(aside / file.name)
-        log.warning("recording unreadable", name=take.name, reason=reason, set_aside=str(aside))
+        self._set_aside(take, list(take.files))
+        log.warning("recording unreadable", name=take.name, reason=reason)
         return "gap"
+
+    def _set_aside(self, take: Take, endings: list[str]) -> None:
+        """Keep for whoever can read them: <incoming>/unreadable/."""
+        aside = self._incoming / "unreadable"
+        for ending in endings:
+            aside.mkdir(mode=0o700, exist_ok=True)
+            file = take.files.pop(ending)
+            file.replace(aside / file.name)
 
     def _mark_silent(self, take: Take, began_at: datetime) -> str:
         """The call was over before a sample was written: a gap, and nothing worth setting aside."""

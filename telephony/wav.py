@@ -130,7 +130,7 @@ def join(caller: Leg | None, agent: Leg | None, target: Path) -> Joined:
     peaks = np.zeros((2, min(PEAK_BUCKETS, frames)), np.int32)
     half = target.with_name(f".{target.name}.part")
     try:
-        with open(half, "wb", opener=_private) as out:  # noqa: PTH123 - Path.open knows no opener
+        with open(half, "wb", opener=_private) as out:
             out.write(header)
             for start, block in _stereo(caller, agent, frames):
                 content = block.tobytes()

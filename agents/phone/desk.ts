@@ -12,7 +12,7 @@ import { Stage } from "./stage.js";
 import { rangOut, type NetState, type TabState } from "./states.js";
 import { Strip } from "./strip.js";
 import { Tab } from "./tab.js";
-import { Ringer } from "./tones.js";
+import { BELL, Loop, RINGBACK } from "./tones.js";
 import { t } from "./words.js";
 
 const settings = (): Promise<PhoneSettings> => get<PhoneSettings>("/phone/settings");
@@ -25,7 +25,8 @@ export class Desk implements PhoneEvents {
   readonly #hardware: boolean;
   readonly #strip: Strip;
   readonly #stage: Stage;
-  readonly #ringer = new Ringer();
+  readonly #ringer = new Loop(BELL);
+  readonly #ringback = new Loop(RINGBACK);
   readonly #tab: Tab;
   readonly #audio: Record<LineName, HTMLAudioElement> = { one: new Audio(), two: new Audio() };
 
@@ -54,6 +55,8 @@ export class Desk implements PhoneEvents {
   changed(): void {
     const phone = this.#phone;
     const lines = phone?.lines ?? { one: "idle", two: "idle" };
+    if (lines.two === "dialling") void this.#ringback.start().catch(() => {});
+    else this.#ringback.stop();
     const model = { hardware: this.#hardware, lines, net: this.#net, tab: this.#tab.state, duty: this.#duty };
     const name = (line: LineName): string => {
       const peer = phone?.peer(line);
@@ -86,10 +89,12 @@ export class Desk implements PhoneEvents {
     if (ring.callId) void this.#stage.bring(ring.callId, ring.offer).then((name) => this.#called(ring.callId, name));
   }
 
-  ended(line: LineName, { callId, spoke, rangSeconds }: Ending): void {
+  ended(line: LineName, { ring, spoke, lost, rangSeconds }: Ending): void {
+    if (lost) this.#strip.notice(t("phone.lost_call"), "bad");
+    if (line === "two") return spoke ? undefined : this.#strip.notice(t("phone.transfer.no_answer", { target: ring.number }), "warn");
     this.#quiet();
-    if (line === "two" || spoke) return;
-    this.#stage.missed(callId);
+    if (spoke) return;
+    this.#stage.missed(ring.callId);
     if (rangOut(rangSeconds, this.#phone!.settings.ring_seconds)) this.#strip.notice(t("phone.ring.missed"), "warn");
     else this.#strip.notice(t("phone.ring.gone"));
   }

@@ -11,8 +11,8 @@ export type LineName = "one" | "two";
 /** What the INVITE says of a call. `callId` is empty for a colleague's call that concerns no caller. */
 export interface Ring { callId: string; offer: string; number: string; name: string }
 
-/** A line ended: after a conversation, or a ring that lasted so long and was not taken here. */
-export interface Ending { callId: string; spoke: boolean; rangSeconds: number }
+/** A line ended: after a conversation (`lost`: its media stopped), or a ring that lasted so long. */
+export interface Ending { ring: Ring; spoke: boolean; lost: boolean; rangSeconds: number }
 
 export interface PhoneEvents {
   changed(): void;
@@ -30,9 +30,11 @@ interface Taken {
   since: number; // of the ring or the dialling, then of the conversation; milliseconds since the epoch
   heldSince: number;
   spoke: boolean;
+  lost: boolean;
 }
 
 const NO_STUN: RTCConfiguration = { iceServers: [] };
+const LOST_MILLISECONDS = 8000; // without media; the exchange gave the caller to somebody else after 6 s
 const GATHER_MILLISECONDS = 100; // host candidates only: what is known by then is all we need
 
 export class Phone {
@@ -160,7 +162,7 @@ export class Phone {
   }
 
   #take(line: LineName, session: RTCSession, ring: Ring, event: LineEvent): void {
-    this.#taken[line] = { session, ring, since: Date.now(), heldSince: 0, spoke: false };
+    this.#taken[line] = { session, ring, since: Date.now(), heldSince: 0, spoke: false, lost: false };
     session.on("icecandidate", ({ ready }) => setTimeout(ready, GATHER_MILLISECONDS));
     session.on("peerconnection", () => this.#listen(line, session));
     session.on("confirmed", () => this.#confirmed(line));
@@ -171,9 +173,23 @@ export class Phone {
   }
 
   #listen(line: LineName, session: RTCSession): void {
-    session.connection.addEventListener("track", ({ streams, track }) => {
+    const connection = session.connection;
+    connection.addEventListener("track", ({ streams, track }) => {
       this.tell.audio(line, streams[0] ?? new MediaStream([track]));
     });
+    connection.addEventListener("connectionstatechange", () => this.#mediaChanged(line, session));
+  }
+
+  /** Media that stay away end the call: its BYE may never reach us. */
+  #mediaChanged(line: LineName, session: RTCSession): void {
+    const gone = (): boolean => ["disconnected", "failed"].includes(session.connection.connectionState);
+    if (!gone()) return;
+    setTimeout(() => {
+      const taken = this.#taken[line];
+      if (taken?.session !== session || session.isEnded() || !gone()) return;
+      taken.lost = true;
+      session.terminate();
+    }, LOST_MILLISECONDS);
   }
 
   #confirmed(line: LineName): void {
@@ -195,7 +211,7 @@ export class Phone {
     if (!this.busy) this.muted = false;
     if (line === "two") this.#backToCaller();
     else if (this.#taken.two) this.#promote();
-    this.tell.ended(line, { callId: taken.ring.callId, spoke: taken.spoke, rangSeconds });
+    this.tell.ended(line, { ring: taken.ring, spoke: taken.spoke, lost: taken.lost, rangSeconds });
   }
 
   /** The consultation is over: the caller must not wait on hold for somebody to notice. */

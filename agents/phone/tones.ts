@@ -16,7 +16,19 @@ const bell: Tone = (at) => {
   return 0.35 * Math.exp(-4 * stroke) * (sine(660, stroke) + 0.5 * sine(880, stroke) + 0.2 * sine(1320, stroke));
 };
 
+/** What one hears in China while the other phone rings: 450 Hz, one second in five. */
+const ringback: Tone = (at) => (at < 1 ? 0.15 * sine(450, at) : 0);
+
 const test: Tone = (at) => 0.25 * Math.min(1, at * 20, (1.2 - at) * 20) * sine(at < 0.6 ? 440 : 660, at);
+
+export interface Sound { tone: Tone; seconds: number; use: "speaker" | "ringer" }
+
+export const BELL: Sound = { tone: bell, seconds: 3, use: "ringer" };
+export const RINGBACK: Sound = { tone: ringback, seconds: 5, use: "speaker" };
+const TESTS: Readonly<Record<Sound["use"], Sound>> = {
+  speaker: { tone: test, seconds: 1.2, use: "speaker" },
+  ringer: { tone: bell, seconds: 1.4, use: "ringer" },
+};
 
 /** 16-bit mono WAV of `seconds`. */
 export function wav(tone: Tone, seconds: number): ArrayBuffer {
@@ -39,21 +51,24 @@ export function wav(tone: Tone, seconds: number): ArrayBuffer {
   return view.buffer;
 }
 
-function audio(tone: Tone, seconds: number): HTMLAudioElement {
+function audio({ tone, seconds }: Sound): HTMLAudioElement {
   return new Audio(URL.createObjectURL(new Blob([wav(tone, seconds)], { type: "audio/wav" })));
 }
 
-export class Ringer {
-  readonly #audio = audio(bell, 3);
+/** A sound that goes on until stopped. */
+export class Loop {
+  readonly #audio: HTMLAudioElement;
 
-  constructor() {
+  constructor(private readonly sound: Sound) {
+    this.#audio = audio(sound);
     this.#audio.loop = true;
   }
 
-  /** Ring until stopped. Rejects where the browser wants a click on the page first. */
-  start(): Promise<void> {
+  /** Rejects where the browser wants a click on the page first; starting twice is starting once. */
+  async start(): Promise<void> {
+    if (!this.#audio.paused) return;
     this.#audio.currentTime = 0;
-    return playOn("ringer", this.#audio);
+    await playOn(this.sound.use, this.#audio);
   }
 
   stop(): void {
@@ -62,6 +77,6 @@ export class Ringer {
 }
 
 /** The test tone, once, on the device chosen for `use`. */
-export function playTest(use: "speaker" | "ringer"): Promise<void> {
-  return playOn(use, use === "speaker" ? audio(test, 1.2) : audio(bell, 1.4));
+export function playTest(use: Sound["use"]): Promise<void> {
+  return playOn(use, audio(TESTS[use]));
 }

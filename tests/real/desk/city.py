@@ -2,15 +2,13 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
-
-
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from sqlalchemy.orm import Session
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
+from sqlalchemy.orm import Session
 
 from agents.room import room
 from cases import people
@@ -43,8 +41,19 @@ KNOWN_NUMBER = "13981112233"
 VOICE_HZ = 1250.0  # what an agent's fake microphone says
 
 
+# What the browser puts on the wire, with its own clock.
+SIP_TRACE = """
+  window.sipTrace = [];
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (text) {
+    window.sipTrace.push({ at: performance.now(), text: String(text) });
+    return send.call(this, text);
+  };
+"""
+
+
 class DeskCity:
-    """`lab` has browser phones; each becomes an agent `agent1`, `agent2`, … and a last one the shift leader."""
+    """Each of the lab's phones gets an agent, `agent1`, `agent2`, …; the last one is the shift leader's."""
 
     def __init__(self, lab: Lab, database: Database, url: str, folder: Path, **policy: Any) -> None:
         self.lab, self.database, self.folder = lab, database, folder
@@ -60,7 +69,9 @@ class DeskCity:
         self.agi = AgiServer("127.0.0.1", lab.agi_port, {"inbound": answering}, prompt_seconds=sounds)
         self.acts = AmiLink("127.0.0.1", lab.ami_port, "hotline", AMI_SECRET, watch=False)
         self.eyes = AmiLink("127.0.0.1", lab.ami_port, "hotline", AMI_SECRET)
-        self.watch = Watch(self.eyes, database, {queue.name: queue.wrapup_seconds for queue in self.policy.queues})
+        self.watch = Watch(
+            self.eyes, database, {queue.name: queue.wrapup_seconds for queue in self.policy.queues}
+        )
         services = Services(
             database=database,
             policy=self.policy,
@@ -71,7 +82,10 @@ class DeskCity:
         )
         self.web = uvicorn.Server(
             uvicorn.Config(
-                create_app(services, [room()]), port=self.port, log_level="warning", timeout_graceful_shutdown=1
+                create_app(services, [room()]),
+                port=self.port,
+                log_level="warning",
+                timeout_graceful_shutdown=1,
             )
         )
 
@@ -88,7 +102,10 @@ class DeskCity:
     def stop(self) -> None:
         self.stop_notes.set()
         self.web.should_exit = True
-        until(lambda: not self.web.servers or not any(s.is_serving() for s in self.web.servers), "the desk to stop")
+        until(
+            lambda: not self.web.servers or not any(s.is_serving() for s in self.web.servers),
+            "the desk to stop",
+        )
         self.eyes.stop()
         self.acts.stop()
         self.watch.stop()
@@ -152,7 +169,9 @@ class DeskCity:
         """Asterisk learns the secrets that the database gave the phones."""
         with self.database.session() as session:
             known = {phone.endpoint: phone.secrets for phone in people.phones(session)}
-        lab.phones = tuple(phone.model_copy(update={"secrets": known[phone.endpoint]}) for phone in lab.phones)
+        lab.phones = tuple(
+            phone.model_copy(update={"secrets": known[phone.endpoint]}) for phone in lab.phones
+        )
         lab.reload()
 
 
@@ -179,6 +198,7 @@ class Seat:
         self.words: list[str] = []
         self.page.on("console", lambda message: self.words.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.words.append(f"error: {error}"))
+        self.page.add_init_script(SIP_TRACE)
 
     def log_in(self) -> "Seat":
         self.page.goto(f"{self.base}/login?next=/desk")
@@ -205,6 +225,23 @@ class Seat:
         self.says("来电振铃", limit_seconds)
         return self
 
+    def sent(self, first_line: str, method: str) -> float:
+        """When the browser first sent such a message, in milliseconds on the clock of its performance marks."""
+        at = self.page.evaluate(
+            """([line, method]) => sipTrace.find(
+                 ({ text }) => text.startsWith(line) && text.includes(' ' + method + '\\r')
+               )?.at""",
+            [first_line, method],
+        )
+        assert at, f"no {first_line} for {method}"
+        return float(at)
+
+    def mark(self, name: str) -> float:
+        """When the last performance mark of this name was set."""
+        return float(
+            self.page.evaluate("(name) => performance.getEntriesByName(name).at(-1).startTime", name)
+        )
+
     def picture(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=str(file))
@@ -218,6 +255,3 @@ def call_in(caller: Phone, number: str = KNOWN_NUMBER, keys: str = "") -> Leg:
         until(lambda: leg.media.hears(650), "the menu")
         leg.media.press(keys)
     return leg
-
-
-

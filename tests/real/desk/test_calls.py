@@ -1,4 +1,4 @@
-"""What an agent does with a caller on the line: hold, mute, digits, transfers, the shift leader; all in browsers."""
+"""What an agent does with a caller on the line: hold, mute, transfers, the shift leader; all in browsers."""
 
 from collections.abc import Callable
 

@@ -1,5 +1,7 @@
 """What goes wrong at a desk, and what the agent is told: nothing typed is lost, no caller is left alone."""
 
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -57,15 +59,25 @@ def test_a_lost_network_is_told_and_mends_by_itself(seat: Callable[..., Seat]) -
     agent.says("就绪，等候来电", 40)
 
 
-def test_the_telephone_system_away_is_told_and_mends_by_itself(city: DeskCity, seat: Callable[..., Seat]) -> None:
+def test_the_telephone_system_killed_in_mid_call_is_told_and_mends_by_itself(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
+) -> None:
     agent = seat("agent1").go_ready()
-    city.lab.stop()
+    call_in(caller(1000), keys="0")
+    agent.rings()
+    agent.page.keyboard.press("a")
+    agent.says("通话中")
+    assert city.lab.server.pid is not None
+    os.kill(city.lab.server.pid, signal.SIGKILL)
+    agent.notice("网络中断，这个通话已断开", 40)
     agent.says("电话断线，正在自动重连")
     city.lab.start()
-    agent.says("就绪，等候来电", 60)
+    expect(agent.page.locator("[data-says=state]")).not_to_have_text("电话断线，正在自动重连", timeout=60_000)
 
 
-def test_a_second_tab_says_so_and_takes_the_phone_only_when_told(city: DeskCity, seat: Callable[..., Seat]) -> None:
+def test_a_second_tab_says_so_and_takes_the_phone_only_when_told(
+    city: DeskCity, seat: Callable[..., Seat]
+) -> None:
     first = seat("agent1").go_ready()
     second = Seat(first.context, city.base, "agent1")
     second.page.goto(f"{city.base}/desk")
@@ -119,6 +131,9 @@ def test_with_the_manager_link_down_the_record_still_comes_with_the_ring(
     call_in(caller(1000), keys="2")
     agent.rings()
     expect(agent.page.locator(".work .record-name")).to_contain_text("绵阳新星机械有限公司")
+    agent.page.keyboard.press("a")
+    agent.says("通话中")
+    assert agent.mark("pop-painted") < agent.sent("SIP/2.0 200", "INVITE")
     agent.page.keyboard.press("p")
     agent.page.keyboard.press("1")
     agent.notice("电话系统暂时连不上")

@@ -1,4 +1,4 @@
-"""The desk as people see it: nothing jumps when a call comes, nothing is cut off; the pictures of the documentation.
+"""The desk as people see it: nothing jumps when a call comes, nothing is cut off; the pictures.
 
 `script/pictures` runs this with HOTLINE_PICTURES naming the folder they go to.
 """
@@ -20,8 +20,12 @@ SIZES = {"1280": (1280, 720), "1920": (1920, 1080), "200-percent": (640, 360)}
 
 def places(page: Page) -> list[object]:
     """Where every key of the strip and the page beside the desk are."""
-    boxes = "[...document.querySelectorAll('.phone-keys > *, .phone-duty > *, #main')]"
-    return page.evaluate(f"{boxes}.map((e) => {{ const b = e.getBoundingClientRect(); return [b.x, b.y, b.width]; }})")  # type: ignore[no-any-return]
+    boxes: list[object] = page.evaluate("""
+        [...document.querySelectorAll('.phone-keys > *, .phone-duty > *, #main')].map((element) => {
+          const box = element.getBoundingClientRect();
+          return [box.x, box.y, box.width];
+        })""")
+    return boxes
 
 
 def fits(page: Page) -> bool:
@@ -42,7 +46,7 @@ def test_nothing_jumps_and_nothing_is_cut_off_when_a_call_comes(
     for name, (width, height) in SIZES.items():
         for scheme in ("light", "dark"):
             agent.page.set_viewport_size({"width": width, "height": height})
-            agent.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            agent.page.emulate_media(color_scheme=scheme)
             assert fits(agent.page), f"{name} {scheme} must be scrolled sideways"
             agent.picture(tmp_path / f"{name}-{scheme}.png")
     assert not [word for word in agent.words if word.startswith("error")]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, exists, func, select
+from sqlalchemy import and_, bindparam, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
@@ -55,12 +55,16 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """`offer_token` proves an offer; `preferred_endpoint`: who spoke with her just now, or ''."""
+    """`offer_token` proves an offer; `preferred_endpoint`: who spoke with her just now, or ''.
+
+    `gave_up`: she waited in a queue just now, and left before anybody answered.
+    """
 
     offer_token: str
     caller_id: int | None
     known_name: str
     preferred_endpoint: str
+    gave_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +122,12 @@ _CALLER_OF = (
     .join(CallerNumber, CallerNumber.caller_id == Caller.id)
     .where(CallerNumber.number == bindparam("number"))
 )
-_SPOKE_JUST_NOW = (
-    select(Person.endpoint)
-    .join(Call, Call.agent_id == Person.id)
-    .join(PersonDuty, PersonDuty.person_id == Person.id)
-    .where(Call.number == bindparam("number"), Call.id != bindparam("call_id"), Person.active)
-    .where(Call.ended_at > bindparam("since"), PersonDuty.wanted == "ready")
+_JUST_NOW = (
+    select(Call.answered_at, Call.queued_at, Person.endpoint, PersonDuty.wanted)
+    .outerjoin(Person, and_(Person.id == Call.agent_id, Person.active))
+    .outerjoin(PersonDuty, PersonDuty.person_id == Person.id)
+    .where(Call.number == bindparam("number"), Call.id != bindparam("call_id"))
+    .where(Call.ended_at > bindparam("since"))
     .order_by(Call.ended_at.desc())
     .limit(1)
 )
@@ -150,11 +154,13 @@ def open_call(session: Session, arrival: Arrival, policy: Policy) -> Opening:
     }
     token: str = session.connection().execute(_open(told) if told else _OPEN, facts).scalar_one()
     notify(session, "board", "call", call_id=arrival.call_id)
+    preferred, gave_up = _just_now(session, number.number, arrival)
     return Opening(
         offer_token=token,
         caller_id=caller.id if caller else None,
         known_name=caller.name if caller else "",
-        preferred_endpoint=_spoke_just_now(session, number.number, arrival),
+        preferred_endpoint=preferred,
+        gave_up=gave_up,
     )
 
 
@@ -327,14 +333,6 @@ def list_calls(session: Session, viewer: Viewer, search: CallSearch) -> list[Cal
     return list(session.scalars(query.limit(search.limit).offset(search.offset)))
 
 
-def steps_of(session: Session, viewer: Viewer, call_id: str) -> list[CallStep]:
-    """What happened in a visible call, in order. Raises NotVisible."""
-    if session.scalar(visible_calls(viewer).where(Call.id == call_id)) is None:
-        raise NotVisible(f"no call {call_id}")
-    steps = select(CallStep).where(CallStep.call_id == call_id).order_by(CallStep.at, CallStep.id)
-    return list(session.scalars(steps))
-
-
 def person_of_endpoint(session: Session, endpoint: str) -> int | None:
     """Whose phone an endpoint is."""
     return session.scalar(select(Person.id).where(Person.endpoint == endpoint))
@@ -361,10 +359,18 @@ def _caller_of(session: Session, number: str | None) -> Caller | None:
     )
 
 
-def _spoke_just_now(session: Session, number: str | None, arrival: Arrival) -> str:
-    """A caller who was cut off and calls back is best served by the same agent, if she is ready."""
+def _just_now(session: Session, number: str | None, arrival: Arrival) -> tuple[str, bool]:
+    """Of her last call, if she calls back: the agent to try first, and whether she gave up waiting.
+
+    A caller who was cut off is best served by the same agent, if she is ready.
+    """
     if number is None:
-        return ""
+        return "", False
     told = {"number": number, "call_id": arrival.call_id, "since": arrival.at - CALLS_BACK_WITHIN}
-    endpoint: str | None = session.connection().execute(_SPOKE_JUST_NOW, told).scalar_one_or_none()
-    return endpoint or ""
+    last = session.connection().execute(_JUST_NOW, told).one_or_none()
+    if last is None:
+        return "", False
+    return (
+        last.endpoint if last.endpoint and last.wanted == "ready" else "",
+        last.queued_at is not None and last.answered_at is None,
+    )

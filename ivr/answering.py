@@ -86,7 +86,7 @@ class Answering:
     def _dialogue(self, published: policies.Line, arrival: Arrival, opening: Opening | None) -> Dialogue:
         policy = self._policy
         open_now = is_open(policy.hours[published.hours], arrival.at, self._calendar, policy.zone)
-        known = Known(preferred=opening.preferred_endpoint) if opening else Known()
+        known = Known(opening.preferred_endpoint, opening.gave_up) if opening else Known()
         return inbound(published, policy, is_open=open_now, known=known)
 
     def _store(self, visit: Visit, opened: bool) -> None:

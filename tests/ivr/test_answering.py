@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
+from cases.calls import end_call
 from ivr import answering
 from ivr.answering import Answering, prompt_seconds
 from ivr.spool import Spool, import_spool
@@ -115,6 +117,17 @@ def test_a_silent_caller_who_is_bidden_goodbye_is_rejected(database: Database, s
     assert asterisk.variables["HOTLINE_ROUTE"] == "hangup"
     assert the_call(database).outcome == "rejected"
     assert the_steps(database)[-1] == ("hangup", {"reason": "silent"})
+
+
+def test_a_caller_who_gave_up_waiting_and_calls_back_goes_ahead(database: Database, spool: Path) -> None:
+    with a_hotline(database, spool) as server:
+        first = FakeAsterisk(keys=["1"]).call(server.port)
+        with database.session() as session:
+            end_call(session, CALL, datetime.now(UTC))
+        again = FakeAsterisk(keys=["1"]).call(
+            server.port, header(args=("1700000009.1-1111", "1700000009.1", "962299", "0"))
+        )
+    assert (first.variables["HOTLINE_PRIO"], again.variables["HOTLINE_PRIO"]) == ("0", "1")
 
 
 def test_english_holds_in_the_queue_too(database: Database, spool: Path) -> None:

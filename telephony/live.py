@@ -207,10 +207,11 @@ class Picture:
     def _state(self, endpoint: str, shown: str) -> str:
         members = self._members.get(endpoint, {}).values()
         device = min((member.device for member in members), key=_BUSIEST_FIRST.index, default=AWAY)
-        if not members or device == BUSY:  # a phone in use is shown in use, though she is nobody's agent
-            rings = self._channels.rings_at(endpoint)
-            if rings is not None:
-                return RINGING if rings else TALKING
+        rings = self._channels.rings_at(endpoint)  # known ahead of the device's state: with the offer
+        if rings:
+            return RINGING
+        if rings is not None and (device == BUSY or not members):  # in use, though she be nobody's agent
+            return TALKING
         if device == BUSY:  # its channels have just gone, or are not told yet
             return shown if shown in (RINGING, TALKING) else TALKING
         if device == AWAY:

@@ -98,14 +98,19 @@ def test_a_call_is_offered_rings_is_talked_and_wrapped_up_and_never_shown_as_ava
 ) -> None:
     facts = feed(picture, *RING)
     assert Offer(7, CALL) in facts
-    assert facts.index(Offer(7, CALL)) < [type(fact) for fact in facts].index(Live)
-    assert states(facts) == ["ringing"]
+    assert [fact for fact in facts if isinstance(fact, Live)] == [Live(7, "ringing", CALL, NOW)]
     assert states(feed(picture, *ANSWER)) == ["talking"]
     assert picture.live()[7].queue == "main"
     assert states(feed(picture, *END)) == ["wrapup"]
     assert picture.live()[7].call_id == CALL
     assert states(feed(picture, member(NOT_INUSE, "QueueMemberPause"))) == ["idle"]
     assert picture.live()[7].call_id is None
+
+
+def test_with_the_offer_she_is_known_to_ring_for_that_call(picture: Picture) -> None:
+    """Her right to a sealed call's record on a hardware phone hangs on it, and the page asks at once."""
+    feed(picture, *RING[:-1])
+    assert picture.live()[7] == Live(7, "ringing", CALL, NOW)
 
 
 def test_an_offer_is_made_once_though_two_events_tell_of_it(picture: Picture) -> None:

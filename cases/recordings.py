@@ -15,6 +15,8 @@ from cases.visible import visible_recordings, visible_tickets
 from storage.tables import Call, Person, Recording, Ticket, TicketCall
 from storage.viewer import Viewer
 
+LEDGER_LOOKS_BACK = timedelta(days=30)  # for calls without recording: not over the years at each sweep
+
 
 @dataclass(frozen=True, slots=True)
 class RecordingSearch:
@@ -111,9 +113,10 @@ def unsettled(session: Session) -> list[Recording]:
 
 
 def calls_without_recording(session: Session, ended_before: datetime) -> list[str]:
-    """Answered calls, over for a while, that the ledger knows nothing of."""
+    """Answered calls of the last weeks, over since then, that the ledger knows nothing of."""
     known = exists().where(Recording.call_id == Call.id)
-    missing = select(Call.id).where(Call.answered_at.is_not(None), Call.ended_at < ended_before, ~known)
+    over = Call.ended_at.between(ended_before - LEDGER_LOOKS_BACK, ended_before)
+    missing = select(Call.id).where(Call.answered_at.is_not(None), over, ~known)
     return list(session.scalars(missing.order_by(Call.began_at)))
 
 

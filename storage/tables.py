@@ -112,6 +112,7 @@ class Call(Base):
     """
 
     __tablename__ = "call"
+    __table_args__ = (Index("ix_call_live", "id", postgresql_where=text("outcome = 'live'")),)
     id: Mapped[str] = mapped_column(primary_key=True)
     linkedid: Mapped[str] = mapped_column(index=True)
     offer_token: Mapped[str]
@@ -127,7 +128,7 @@ class Call(Base):
     began_at: Mapped[datetime] = mapped_column(index=True)
     queued_at: Mapped[datetime | None]
     answered_at: Mapped[datetime | None]  # by a person, not by the menu
-    ended_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None] = mapped_column(index=True)
     agent_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), index=True)  # who answered last
     closed_reason: Mapped[str] = mapped_column(server_default="")  # needs no ticket: silent, wrong_number, …
     closed_note: Mapped[str] = mapped_column(server_default="")
@@ -167,6 +168,7 @@ class Recording(Base):
     """The ledger: each answered call tied to a hashed stereo file (left caller, right agent), or to a gap."""
 
     __tablename__ = "recording"
+    __table_args__ = (Index("ix_recording_open", "id", postgresql_where=text("state = 'open'")),)
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     call_id: Mapped[str] = mapped_column(ForeignKey("call.id"), index=True)
     name: Mapped[str] = mapped_column(unique=True)  # stem of the leg files: <call id> or <call id>-consult-…
@@ -179,7 +181,7 @@ class Recording(Base):
     repaired: Mapped[bool] = mapped_column(server_default=text("false"))
     note: Mapped[str] = mapped_column(server_default="")
     peaks: Mapped[dict[str, Any] | None]  # {"caller": [0..1…], "agent": [...]} for the waveform
-    began_at: Mapped[datetime]
+    began_at: Mapped[datetime] = mapped_column(index=True)
     ready_at: Mapped[datetime | None]
 
 
@@ -197,8 +199,8 @@ class Ticket(Base):
     caller_id: Mapped[int | None] = mapped_column(ForeignKey("caller.id"), index=True)
     caller_name: Mapped[str] = mapped_column(server_default="")
     caller_sex: Mapped[str] = mapped_column(server_default="")
-    calling_number: Mapped[str] = mapped_column(server_default="")
-    contact_number: Mapped[str] = mapped_column(server_default="")
+    calling_number: Mapped[str] = mapped_column(server_default="", index=True)
+    contact_number: Mapped[str] = mapped_column(server_default="", index=True)
     company: Mapped[str] = mapped_column(server_default="")
     place: Mapped[str] = mapped_column(server_default="")
     category: Mapped[str] = mapped_column(server_default="")

@@ -19,7 +19,6 @@ from cases.calls import (
     note_steps,
     open_call,
     route_call,
-    steps_of,
 )
 from cases.drafts import draft, keep_draft
 from cases.duty import set_wanted
@@ -72,7 +71,7 @@ def test_steps_with_a_fingerprint_are_noted_once(database: Database, policy: Pol
         for _ in range(2):
             note_steps(session, "c1", [Step(NOW, "menu"), Step(NOW, "answer", {"n": 1}, "f1")], "cel")
         assert session.scalar(select(func.count()).where(CallStep.step == "menu")) == 2
-        assert [step.step for step in steps_of(session, staff.agent, "c1")].count("answer") == 1
+        assert session.scalar(select(func.count()).where(CallStep.step == "answer")) == 1
 
 
 def test_a_leg_gathers_what_is_told_piece_by_piece(database: Database, policy: Policy, staff: Staff) -> None:

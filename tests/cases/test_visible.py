@@ -1,15 +1,17 @@
 """A sealed matter does not exist for anybody who is not named for it: hunted through every query."""
 
+import ast
 import json
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from cases.calls import Arrival, CallSearch, close_call, list_calls, mark_answered, open_call, steps_of
+from cases.calls import Arrival, CallSearch, close_call, list_calls, mark_answered, open_call
 from cases.errors import NotAllowed, NotVisible
 from cases.export import export_calls, export_tickets
 from cases.history import record_history
@@ -118,7 +120,6 @@ def test_nobody_else_opens_plays_changes_or_closes_it(
         lambda session, who: offered(session, who, call_id),
         lambda session, who: offered(session, who, call_id, "a wrong token"),
         lambda session, who: read_call(session, who, call_id),
-        lambda session, who: steps_of(session, who, call_id),
         lambda session, who: open_ticket(session, who, number),
         lambda session, who: change_ticket(session, who, number, REPORT, 1, policy),
         lambda session, who: move_ticket(session, who, number, Event.FINISH, 1),
@@ -289,3 +290,21 @@ def test_every_role_has_its_line_in_the_table() -> None:
 def test_the_unfolding_used_here_sees_into_rows() -> None:
     row = Caller(name=REPORTER)
     assert REPORTER in _told([{"x": 1}, (row,), asdict(REPORT)])
+
+
+def _asks_for(node: ast.AST) -> set[str]:
+    """The tables that a select(...) names in its columns; none for any other node."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "select"):
+        return set()
+    return {name.id for argument in node.args for name in ast.walk(argument) if isinstance(name, ast.Name)}
+
+
+@pytest.mark.parametrize("room", ["web", "agents"])
+def test_no_page_asks_the_tables_past_the_visible(room: str) -> None:
+    guarded = {"Call", "Ticket", "Recording"}
+    for path in (Path(__file__).resolve().parents[2] / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            past = _asks_for(node) & guarded
+            assert not past, (
+                f"{path.name}:{getattr(node, 'lineno', 0)} selects {past}: start from cases/visible.py"
+            )

@@ -112,7 +112,11 @@ def upgrade() -> None:
     op.create_index(op.f("ix_call_agent_id"), "call", ["agent_id"], unique=False)
     op.create_index(op.f("ix_call_began_at"), "call", ["began_at"], unique=False)
     op.create_index(op.f("ix_call_caller_id"), "call", ["caller_id"], unique=False)
+    op.create_index(op.f("ix_call_ended_at"), "call", ["ended_at"], unique=False)
     op.create_index(op.f("ix_call_linkedid"), "call", ["linkedid"], unique=False)
+    op.create_index(
+        "ix_call_live", "call", ["id"], unique=False, postgresql_where=sa.text("outcome = 'live'")
+    )
     op.create_index(op.f("ix_call_number"), "call", ["number"], unique=False)
     op.create_table(
         "caller_number",
@@ -207,6 +211,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("number", name=op.f("uq_ticket_number")),
     )
     op.create_index(op.f("ix_ticket_caller_id"), "ticket", ["caller_id"], unique=False)
+    op.create_index(op.f("ix_ticket_calling_number"), "ticket", ["calling_number"], unique=False)
+    op.create_index(op.f("ix_ticket_contact_number"), "ticket", ["contact_number"], unique=False)
     op.create_index(op.f("ix_ticket_created_at"), "ticket", ["created_at"], unique=False)
     op.create_index(op.f("ix_ticket_due_at"), "ticket", ["due_at"], unique=False)
     op.create_table(
@@ -291,7 +297,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recording")),
         sa.UniqueConstraint("name", name=op.f("uq_recording_name")),
     )
+    op.create_index(op.f("ix_recording_began_at"), "recording", ["began_at"], unique=False)
     op.create_index(op.f("ix_recording_call_id"), "recording", ["call_id"], unique=False)
+    op.create_index(
+        "ix_recording_open", "recording", ["id"], unique=False, postgresql_where=sa.text("state = 'open'")
+    )
     op.create_table(
         "ticket_call",
         sa.Column("ticket_id", sa.BigInteger(), nullable=False),

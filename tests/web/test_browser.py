@@ -121,11 +121,15 @@ def test_a_recording_plays_from_where_one_clicks_and_is_one_play(browser: Browse
     box = wave.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + 10)
-    page.wait_for_function("document.querySelector('#dock audio').currentTime >= 2.9")
-    page.wait_for_function("Number(document.querySelector('#dock .playhead').getAttribute('x1')) > 400")
-    page.wait_for_function("document.querySelector('#dock audio').ended")
+    sound = page.locator("#dock audio")
+    expect(sound).to_have_js_property("ended", True, timeout=20_000)
+    heard_from = sound.evaluate("audio => audio.played.start(0)")
+    assert 2.5 <= heard_from <= 3.5  # three quarters of four seconds
+    assert float(page.locator("#dock .playhead").get_attribute("x1") or 0) > 590
+    sound.evaluate("audio => audio.pause()")
     page.click("#dock [data-wave] svg", position={"x": 5, "y": 5})
-    page.wait_for_function("document.querySelector('#dock audio').currentTime < 1.5")
+    expect(sound).to_have_js_property("ended", False, timeout=20_000)
+    expect(sound).to_have_js_property("ended", True, timeout=20_000)
     with site.database.session() as session:
         query = select(func.count(Journal.id)).where(
             Journal.act == "recording.played", Journal.actor_id == site.seed.people["zhao"]

@@ -212,7 +212,9 @@ def render(template_folder: Path, target_folder: Path, facts: ConfigFacts) -> li
     values["modules"] = modules(facts)
     values["ring_seconds"] = facts.queues[0].ring_seconds
     texts = {
-        target_folder / template.name.removesuffix(SUFFIX): environment.get_template(template.name).render(values)
+        target_folder / template.name.removesuffix(SUFFIX): environment.get_template(template.name).render(
+            values
+        )
         for template in sorted(template_folder.glob(f"*{SUFFIX}"))
     }
     changed = [path for path, text in texts.items() if not path.exists() or path.read_text() != text]
@@ -272,7 +274,7 @@ MODULES = (
     # the dialplan, its applications and functions
     "pbx_config", "res_musiconhold", "res_speech", "res_agi", "app_stack", "app_exec", "app_playback",
     "app_dial", "app_queue", "app_mixmonitor", "app_chanspy", "app_celgenuserevent", "func_callerid",
-    "func_channel", "func_cut", "func_devstate", "func_logic", "func_rand", "func_strings", "func_timeout",
+    "func_channel", "func_cut", "func_devstate", "func_global", "func_logic", "func_rand", "func_strings", "func_timeout",
 )  # fmt: skip
 
 

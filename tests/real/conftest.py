@@ -8,6 +8,7 @@ import pytest
 from tests.real.agi_stand_in import AgiStandIn, Behaviour, routing
 from tests.real.asterisk_lab import QUEUE, TRUNK, Lab, short_folder
 from tests.real.phone import Phone
+from tests.real.waiting import until
 
 
 @pytest.fixture
@@ -50,6 +51,7 @@ def phone(lab: Lab) -> Iterator[Callable[..., Phone]]:
     def make(number: int, hz: float = 0.0, duty: bool = True) -> Phone:
         facts = lab.phones[number - 1]
         made.append(Phone(("127.0.0.1", lab.sip_port), facts.endpoint, facts.secrets[0], hz).register())
+        until(lambda: lab.is_free(number), f"phone {number} to be reachable")
         if duty:
             lab.enter(number)
         return made[-1]

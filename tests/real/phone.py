@@ -86,6 +86,11 @@ class Leg:
         return self.state == "up"
 
     @property
+    def rings(self) -> bool:
+        """Our own call rings at the other side."""
+        return self.state == "calling" and bool(_tag(self.remote))
+
+    @property
     def ended(self) -> bool:
         return self.state == "ended"
 
@@ -122,7 +127,7 @@ class Leg:
         assert answer.code == 200, answer.start
 
     def transfer(self, extension: str) -> int:
-        """Blind transfer; the code of the answer to REFER."""
+        """Blind transfer; the code of the answer to REFER. What becomes of it is told in `notified`."""
         return self.request("REFER", f"Refer-To: <sip:{extension}@{self.phone.server[0]}>\r\n").code
 
     def transfer_to(self, other: "Leg") -> int:
@@ -148,11 +153,17 @@ class Phone:
     """`hz`: the tone it speaks. `account` '' for a trunk caller, who is known by address alone."""
 
     def __init__(
-        self, server: tuple[str, int], account: str = "", secret: str = "", hz: float = 0.0, address: str = "127.0.0.1"
+        self,
+        server: tuple[str, int],
+        account: str = "",
+        secret: str = "",
+        hz: float = 0.0,
+        address: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self.server, self.account, self.secret, self.hz = server, account, secret, hz
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((address, 0))
+        self.socket.bind((address, port))
         self.address, self.port = self.socket.getsockname()
         self.rung: queue.Queue[Leg] = queue.Queue()
         self.legs: dict[str, Leg] = {}
@@ -213,6 +224,7 @@ class Phone:
             self.ack(leg, answer)
             leg.state = "up"
         else:
+            self.ack(leg, answer)
             leg.end()
 
     def _ask_with_digest(
@@ -317,15 +329,17 @@ class Phone:
                 branch = message.vias[0].partition("branch=")[2].partition(";")[0]
                 if branch in self._answers:
                     self._answers[branch].put(message)
-                if message.code >= 200 and message.method == "INVITE":
-                    self._ack_again(message)
+                if message.method == "INVITE":
+                    self._progress(message)
             else:
                 self._requested(message)
         self.socket.close()
 
-    def _ack_again(self, message: Message) -> None:
-        """An answer repeated because our ACK got lost or was late."""
+    def _progress(self, message: Message) -> None:
+        """A provisional answer names the dialog; a final one is repeated when our ACK got lost or was late."""
         leg = self.legs.get(message.headers["call-id"])
+        if leg and leg.state == "calling" and 100 < message.code < 200:
+            leg.remote = message.headers["to"]
         if leg and leg.up and int(message.headers["cseq"].split()[0]) == leg.cseq and message.code == 200:
             message.headers["branch"] = ""
             self.ack(leg, message)
@@ -350,6 +364,8 @@ class Phone:
             case "NOTIFY" if leg:
                 leg.notified.append(request.body.strip())
                 self.reply(request, 200, "OK")
+                if leg.up and leg.notified[-1].startswith("SIP/2.0 2"):  # transferred: a phone lets go now
+                    threading.Thread(target=leg.hang_up, daemon=True).start()
             case "ACK" | "INVITE":
                 pass
             case _:

@@ -52,7 +52,6 @@ class Child:
     command: list[str]
     log_file: Path
     tell: Callable[[str], None]  # a line for the terminal
-    run_as: str | None = None
     _process: "subprocess.Popen[bytes] | None" = None
     _began: float = 0.0
     _pauses: Pauses = field(default_factory=Pauses)
@@ -75,10 +74,6 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # the terminal's Ctrl-C is for us, who stop children in order
-            cwd="/",
-            user=self.run_as,
-            group=self.run_as,
-            extra_groups=[] if self.run_as else None,
         )
         threading.Thread(
             target=self._listen, args=(self._process,), name=f"log-{self.role}", daemon=True

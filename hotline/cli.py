@@ -180,9 +180,14 @@ def _ground() -> tuple["Settings", "Home"]:
 def _faults() -> Iterator[None]:
     """A foreseen fault is told in its own words, a line each, and ends with 1; never a traceback."""
     from hotline.wiring import FORESEEN
+    from storage.database import DatabaseAway
 
     try:
         yield
+    except DatabaseAway as why:
+        first = str(why).splitlines()[0]
+        errors.print(f"[red]fault:[/] {escape(first)}: start it with hotline up, or see hotline check")
+        sys.exit(1)
     except FORESEEN as why:
         for line in str(why).splitlines():
             errors.print(f"[red]fault:[/] {escape(line)}")

@@ -166,12 +166,13 @@ class Home:
             return
         account = pwd.getpwnam(self.owner)
         for top in {self.path, self.run, self.asterisk_run}:
-            _chown(top, account)
-            for folder, names, files in os.walk(top):
-                if Path(folder) == self.path:
-                    names[:] = [name for name in names if name != self.tools.name]
-                for name in [*names, *files]:
-                    _chown(Path(folder, name), account)
+            os.lchown(top, account.pw_uid, account.pw_gid)
+            # By descriptor: the service user must not be able to lead root astray with a link.
+            for folder, folders, files, here in os.fwalk(top):
+                if Path(folder) == self.path and self.tools.name in folders:
+                    folders.remove(self.tools.name)
+                for name in [*folders, *files]:
+                    _chown(name, here, account)
 
     def secrets(self) -> Secrets:
         """The kept secrets, made on the first call."""
@@ -216,9 +217,7 @@ def _refuse_a_stranger(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-def _chown(path: Path, account: pwd.struct_passwd) -> None:
-    try:
-        if path.lstat().st_uid != account.pw_uid:
-            os.lchown(path, account.pw_uid, account.pw_gid)
-    except FileNotFoundError:
-        return  # a file that came and went meanwhile
+def _chown(name: str, folder: int, account: pwd.struct_passwd) -> None:
+    with contextlib.suppress(FileNotFoundError):  # a file that came and went meanwhile
+        if os.stat(name, dir_fd=folder, follow_symlinks=False).st_uid != account.pw_uid:
+            os.chown(name, account.pw_uid, account.pw_gid, dir_fd=folder, follow_symlinks=False)

@@ -4,7 +4,9 @@ Asterisk and PostgreSQL are adopted when they run already (a killed `up` leaves 
 calls go on); the roles are children that end with us.
 """
 
+import contextlib
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -20,8 +22,8 @@ from rich.markup import escape
 
 from hotline import demo, ground, wiring
 from hotline.children import Child, Pauses
-from hotline.home import Home
-from hotline.settings import Settings
+from hotline.home import Home, HomeError
+from hotline.settings import CHECKOUT, Settings
 from routing.policy import Policy
 from telephony.asterisk import AsteriskServer
 
@@ -94,7 +96,9 @@ class Up:
                 raise
 
     def tell(self, line: str) -> None:
-        self.console.print(escape(line), highlight=False, soft_wrap=True)
+        """A line for the terminal; when that is gone, the logs have it still."""
+        with contextlib.suppress(OSError):
+            self.console.print(escape(line), highlight=False, soft_wrap=True)
 
     def _heard(self, line: str) -> None:
         """A role's warning; while all is being stopped, that others are gone is no news."""
@@ -102,13 +106,15 @@ class Up:
             self.tell(line)
 
     def _step(self, words: str) -> None:
-        self.console.print(f"[green]✓[/] {escape(words)}", highlight=False, soft_wrap=True)
+        with contextlib.suppress(OSError):
+            self.console.print(f"[green]✓[/] {escape(words)}", highlight=False, soft_wrap=True)
 
     # -- up -------------------------------------------------------------------------------------
 
     def _raise(self) -> None:
         """Everything, in the order in which each needs the other."""
         self.home.prepare()
+        self._shed_root()
         ground.require_room(self.home)
         policy = wiring.policy(self.settings)
         asterisk = wiring.asterisk(self.settings, self.home)
@@ -121,6 +127,27 @@ class Up:
         self._raise_asterisk(asterisk, adopting, changed)
         self._raise_roles()
         self._announce(policy, wiring.logins(url))
+
+    def _shed_root(self) -> None:
+        """Nothing here needs root: become the service user, or say why only the servers do."""
+        if self.home.owner is None:
+            return
+        user, home = self.home.owner, self.home.path
+        if not _may(user, "/usr/bin/test", "-w", str(home)):
+            raise HomeError(f"user {user} cannot enter {home}: set HOTLINE_HOME to a folder it can reach")
+        if not _may(user, sys.executable, "-P", "-c", "import hotline.cli"):
+            self.tell(
+                f"note: user {user} cannot use {sys.prefix} or {CHECKOUT}: menu, desk and clock run as root; "
+                "a checkout in /opt or /srv and the system's Python avoid that"
+            )
+            return
+        account = pwd.getpwnam(user)
+        os.chdir("/")
+        os.initgroups(account.pw_name, account.pw_gid)
+        os.setgid(account.pw_gid)
+        os.setuid(account.pw_uid)
+        os.environ.update(HOTLINE_HOME=str(home), HOME=str(home), USER=user)
+        self.home = Home(home)
 
     def _require_ports(self, adopting: bool) -> None:
         wanted = [port for port in ground.ports(self.settings) if not (adopting and port.asterisks)]
@@ -164,11 +191,10 @@ class Up:
         self._step(f"{told} was running: adopted, with {calls} calls")
 
     def _raise_roles(self) -> None:
-        run_as = self._roles_run_as()
         for role in ROLES:
             command = [sys.executable, "-P", "-m", "hotline.cli", role]
             log_file = self.home.log / f"{role}.log"
-            self.children.append(Child(role, command, log_file, self._heard, run_as))
+            self.children.append(Child(role, command, log_file, self._heard))
         for child in self.children:
             child.start()
         ready = {"ivr": self.settings.agi_port, "desk": self.settings.web_port}
@@ -179,30 +205,6 @@ class Up:
                     raise UpError(f"the {child.role} did not come up: its last words are in {child.log_file}")
                 time.sleep(BEAT_SECONDS / 5)
         self._step("voice menu, desk and clock are up")
-
-    def _roles_run_as(self) -> str | None:
-        """As root the service user, if it can read this checkout; root otherwise, and we say so."""
-        if self.home.owner is None:
-            return None
-        try:
-            probe = subprocess.run(
-                [sys.executable, "-P", "-c", "import hotline.cli"],
-                user=self.home.owner,
-                group=self.home.owner,
-                extra_groups=[],
-                capture_output=True,
-                check=False,
-            )
-            readable = probe.returncode == 0
-        except OSError:
-            readable = False
-        if readable:
-            return self.home.owner
-        self.tell(
-            f"note: user {self.home.owner} cannot read this checkout, so menu, desk and clock run as root; "
-            "a checkout in /opt or /srv avoids that"
-        )
-        return None
 
     def _announce(self, city: Policy, logins: list[demo.Login]) -> None:
         took = time.monotonic() - self._began
@@ -262,6 +264,17 @@ class Up:
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
     raise Stopped
+
+
+def _may(user: str, *command: str) -> bool:
+    """Does this command succeed for this user?"""
+    try:
+        done = subprocess.run(
+            command, user=user, group=user, extra_groups=[], cwd="/", capture_output=True, check=False
+        )
+    except OSError:
+        return False
+    return done.returncode == 0
 
 
 def _listens(child: Child, port: int | None) -> bool:

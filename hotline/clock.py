@@ -19,13 +19,15 @@ from hotline.home import Home
 from hotline.settings import Settings
 from ivr.spool import import_spool
 from storage.database import Database, DatabaseAway
-from telephony.ami import AmiLink, Snapshot
+from telephony.ami import AmiLink, Message, Snapshot
 from telephony.cel import CelReader, end_lost_calls
+from telephony.ledger import Ledger
 from telephony.watch import Watch
 
 LOCK = 962299_003  # advisory, in the hotline's database
 RETRY_SECONDS = 1.0
 BEAT_SECONDS = 2.0
+CALLERS_CHANNEL = "PJSIP/trunk-"
 SNAPSHOT_AGE = timedelta(seconds=30)  # a call that began later may not be in it yet
 
 log = structlog.get_logger(__name__)
@@ -71,8 +73,12 @@ def _ticking(settings: Settings, home: Home) -> Iterator[None]:
     link = AmiLink("127.0.0.1", settings.ami_port, wiring.AMI_USER, home.secrets().ami_secret)
     watch = Watch(link, database, {queue.name: queue.wrapup_seconds for queue in policy.queues})
     records = Records(link, CelReader(home.cel, database, policy), database)
+    ledger = Ledger(
+        home.recordings_incoming, home.recordings_kept, database, zone=policy.zone, is_live=records.is_live
+    )
     sweeps = [
         Sweep("call records", 1, records.sweep),
+        Sweep("recordings", 2, lambda: ledger.sweep(datetime.now(UTC))),
         Sweep("spool", 5, partial(import_spool, database, home.spool, policy)),
     ]
     scheduler = BackgroundScheduler(
@@ -101,11 +107,21 @@ class Records:
         self._reader = reader
         self._database = database
         self._snapshot: tuple[datetime, frozenset[str]] | None = None
+        self._live: frozenset[str] = frozenset()
         link.on_snapshot(self._keep)
+        link.subscribe(self._hear)
+
+    def is_live(self, call_id: str) -> bool:
+        """Was this call up when Asterisk was last asked, and has not hung up since?"""
+        return call_id in self._live
 
     def _keep(self, snapshot: Snapshot) -> None:
-        alive = frozenset(str(channel.get("AccountCode", "")) for channel in snapshot.channels)
-        self._snapshot = (datetime.now(UTC) - SNAPSHOT_AGE, alive)
+        self._live = frozenset(str(channel.get("AccountCode", "")) for channel in snapshot.channels)
+        self._snapshot = (datetime.now(UTC) - SNAPSHOT_AGE, self._live)
+
+    def _hear(self, event: Message) -> None:
+        if event.get("Event") == "Hangup" and str(event.get("Channel", "")).startswith(CALLERS_CHANNEL):
+            self._live -= {str(event.get("AccountCode", ""))}
 
     def sweep(self) -> None:
         """The file first: it knows how a call ended. Raises DatabaseAway."""

@@ -4,7 +4,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -13,8 +12,7 @@ import pytest
 from storage.database import Database
 from storage.migrate import upgrade
 from storage.server import EmbeddedServer
-
-_numbers = count(1)
+from storage.tables import Base
 
 
 @pytest.fixture(scope="session")
@@ -36,18 +34,28 @@ def server() -> Iterator[EmbeddedServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def _tester(server: EmbeddedServer) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """A connection to the tests' database, a copy of the migrated one."""
+    where = {"host": str(server.socket_folder), "user": "hotline"}
+    with psycopg.connect(**where, dbname="postgres", autocommit=True) as admin:
+        admin.execute("CREATE DATABASE tests TEMPLATE hotline")
+    with psycopg.connect(**where, dbname="tests", autocommit=True) as connection:
+        yield connection
+
+
 @pytest.fixture
-def database_url(server: EmbeddedServer) -> Iterator[str]:
-    """The URL of a fresh, migrated database that this test alone uses."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(
-        host=str(server.socket_folder), user="hotline", dbname="postgres", autocommit=True
-    ) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE hotline STRATEGY file_copy")
-        try:
-            yield server.url.replace("@/hotline?", f"@/{name}?")
-        finally:
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def database_url(server: EmbeddedServer, _tester: psycopg.Connection[tuple[object, ...]]) -> Iterator[str]:
+    """The URL of a migrated, empty database that this test alone uses."""
+    yield server.url.replace("@/hotline?", "@/tests?")
+    # Whoever is still connected would keep rows locked; the role lets even the journal be emptied.
+    _tester.execute(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+        "WHERE datname = 'tests' AND pid <> pg_backend_pid()"
+    )
+    tables = [table.name for table in Base.metadata.sorted_tables]
+    emptied = "; ".join(f'DELETE FROM "{name}"' for name in tables)
+    _tester.execute(f"BEGIN; SET LOCAL session_replication_role = replica; {emptied}; COMMIT")
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ What the agent is shown of it is cases/offers.py.
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import and_, bindparam, exists, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -113,7 +113,18 @@ def _open(told: dict[str, Any]) -> ReturningInsert[str]:
     return new.on_conflict_do_update(index_elements=["id"], set_=told).returning(Call.offer_token)
 
 
+def _leg() -> Insert:
+    new = insert(CallLeg.__table__)  # type: ignore[arg-type]
+    kept = ("person_id", "answered_at", "ended_at", "cause")
+    told: dict[str, Any] = {
+        column: func.coalesce(new.excluded[column], getattr(CallLeg, column)) for column in kept
+    }
+    told |= {"part": new.excluded.part, "began_at": func.least(CallLeg.began_at, new.excluded.began_at)}
+    return new.on_conflict_do_update(index_elements=["uniqueid"], set_=told)
+
+
 # Said for every call, so they are put together once.
+_LEG = _leg()
 _OPEN = _open({"id": Call.id})
 _NOTE = insert(CallStep.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
 _LOCK = select(Call).where(Call.id == bindparam("call_id")).with_for_update()
@@ -217,32 +228,7 @@ def seal_call(session: Session, call_id: str, policy: Policy) -> None:
 
 def apply_leg(session: Session, leg: Leg) -> None:
     """Bring the channel's row up to what is told; a fact once known is not forgotten."""
-    values = {
-        "uniqueid": leg.uniqueid,
-        "call_id": leg.call_id,
-        "channel": leg.channel,
-        "part": leg.part,
-        "person_id": leg.person_id,
-        "began_at": leg.began_at,
-        "answered_at": leg.answered_at,
-        "ended_at": leg.ended_at,
-        "cause": leg.cause,
-    }
-    row = insert(CallLeg).values(values)
-    keep = {
-        column: func.coalesce(row.excluded[column], getattr(CallLeg, column))
-        for column in ("person_id", "answered_at", "ended_at", "cause")
-    }
-    session.execute(
-        row.on_conflict_do_update(
-            index_elements=[CallLeg.uniqueid],
-            set_={
-                **keep,
-                "part": row.excluded.part,
-                "began_at": func.least(CallLeg.began_at, row.excluded.began_at),
-            },
-        )
-    )
+    session.connection().execute(_LEG, asdict(leg))
 
 
 def mark_queued(session: Session, call_id: str, at: datetime) -> None:

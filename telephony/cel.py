@@ -103,7 +103,7 @@ class CelReader:
                 _alone(session, record, event)
             else:
                 record.tell(event)
-        record.write_legs()
+        record.write()
         for uniqueid in list(self._births)[:-MOST_BIRTHS]:
             del self._births[uniqueid]
 
@@ -127,6 +127,7 @@ class _Record:
         self._roots: dict[str, str] = {}  # call id → linkedid of the caller's own channel
         self._legs: dict[str, Leg] = {}
         self._changed: set[str] = set()
+        self._steps: dict[str, list[Step]] = {}
         self._people: dict[str, int | None] = {}
 
     def recall(self, events: Iterable[Event]) -> None:
@@ -156,10 +157,12 @@ class _Record:
         if event.type == "CHAN_END":
             self._births.pop(event.uniqueid, None)
 
-    def write_legs(self) -> None:
-        """Store the legs that changed; once a batch, not once an event."""
+    def write(self) -> None:
+        """Store the legs that changed and the steps; once a batch, not once an event."""
         for uniqueid in self._changed:
             apply_leg(self._session, self._legs[uniqueid])
+        for call_id, steps in self._steps.items():
+            note_steps(self._session, call_id, steps, source="cel")
 
     # Whose event it is.
 
@@ -224,12 +227,11 @@ class _Record:
             self._legs[leg.uniqueid] = leg
             self._changed.add(leg.uniqueid)
 
-    def _step(self, event: Event, leg: Leg, step: str, at: datetime | None = None, **detail: Any) -> None:
-        """Once per event, however often the file is read."""
-        fingerprint = f"cel:{event.uniqueid}:{step}:{event.at.timestamp():.6f}"
-        note_steps(
-            self._session, leg.call_id, [Step(at or event.at, step, detail, fingerprint)], source="cel"
-        )
+    def _step(self, event: Event, leg: Leg, step: str, once: bool = False, **detail: Any) -> None:
+        """Once per event (or, if told, per leg), however often the file is read."""
+        time = "" if once else f":{event.at.timestamp():.6f}"
+        fingerprint = f"cel:{leg.uniqueid}:{step}{time}"
+        self._steps.setdefault(leg.call_id, []).append(Step(event.at, step, detail, fingerprint))
 
     # What an event means. Each is called with the leg it happened on.
 

@@ -115,6 +115,7 @@ def test_an_answered_call_has_its_agent_its_wait_and_its_end(
     assert call.ended_at == datetime.fromtimestamp(1795296980.066847, UTC)
     assert steps(database) == ["queued", "offer", "answer", "end"]
     assert details(database, "end") == [{"by": "staff", "cause": 26}]
+    assert details(database, "answer") == [{"person_id": staff["e00000001"]}]
     assert [(leg.part, leg.person_id, leg.answered_at is not None, leg.cause) for leg in legs(database)] == [
         ("caller", None, True, 26),
         ("agent", staff["e00000001"], True, 26),

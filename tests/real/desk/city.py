@@ -226,7 +226,7 @@ class Seat:
         return self
 
     def sent(self, first_line: str, method: str) -> float:
-        """When the browser first sent such a message, in milliseconds on the clock of its performance marks."""
+        """When the browser first sent such a message, in milliseconds by the clock of its marks."""
         at = self.page.evaluate(
             """([line, method]) => sipTrace.find(
                  ({ text }) => text.startsWith(line) && text.includes(' ' + method + '\\r')

@@ -35,7 +35,7 @@ def test_hold_mute_and_a_blind_transfer_that_takes_the_record_along(
     leg = answered(first, caller(1000))
 
     first.page.keyboard.press("h")
-    first.says("保持中，对方在听音乐")
+    first.says("保持中")
     until(lambda: leg.media.hears(MUSIC_HZ), "music on hold")
     first.page.keyboard.press("h")
     first.says("通话中")
@@ -65,11 +65,12 @@ def test_a_consultation_is_completed_and_an_unanswered_transfer_comes_back(
     leg = answered(first, caller(1000))
 
     pick(first, "802", "consult")
-    first.says("保持中，对方在听音乐")
+    first.says("正在呼叫")
     second.rings()
     expect(second.page.locator(".work .record-number")).to_have_text("139 8111 2233")
     second.page.keyboard.press("a")
     second.says("通话中")
+    first.says("咨询中")
     first.page.keyboard.press("t")
     first.page.click("[data-panel=move] [data-act=complete]")
     first.says("话后处理")

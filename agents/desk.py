@@ -103,8 +103,8 @@ def save_ticket(request: Request, who: Agent, call_id: str, typed: Typed) -> Res
     key = "desk.form.saved" if due else "desk.form.saved_no_due"
     return JSONResponse(
         {
-            "message": t(key, number=ticket.number, due=due),
-            "number": ticket.number,
+            "message": t(key, due=due) if due else t(key),
+            "link": t("desk.form.link", number=ticket.number),
             "address": f"/tickets/{ticket.number}",
         }
     )

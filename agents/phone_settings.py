@@ -22,8 +22,11 @@ router = APIRouter()
 
 
 @router.get("/phone/settings")
-def phone_settings(request: Request, login: Annotated[Login, Depends(signed_in)]) -> dict[str, Any]:
+def phone_settings(
+    request: Request, response: Response, login: Annotated[Login, Depends(signed_in)]
+) -> dict[str, Any]:
     """Where this person's browser phone registers, and as whom. Seconds; never cached (it has a secret)."""
+    response.headers["Cache-Control"] = "no-store"
     if not login.endpoint or login.phone != "browser":
         raise Refused("phone.no_phone", status=409)
     at = services(request)

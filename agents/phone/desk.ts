@@ -64,7 +64,7 @@ export class Desk implements PhoneEvents {
       const known = line === "one" ? this.#names.get(peer.callId) : undefined;
       return known ?? [peer.name, peer.number].filter((x, i, all) => x && all.indexOf(x) === i).join(" ");
     };
-    this.#strip.paint(model, phone?.muted ?? false, name("one"), name("two"), { line: phone?.since("one") ?? 0 });
+    this.#strip.paint(model, phone?.muted ?? false, name("one"), name("two"), phone?.since(lines.two === "talking" ? "two" : "one") ?? 0);
   }
 
   network(state: NetState): void {

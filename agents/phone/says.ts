@@ -73,6 +73,8 @@ function duty({ wanted, reason, live }: Duty): Saying {
 }
 
 export function saying({ hardware, lines, net, tab, duty: of }: Model): Saying {
+  if (lines.two === "dialling") return LINES.dialling;
+  if (lines.two === "talking") return say("consulting", "dot", "accent", "line");
   if (lines.one !== "idle") return LINES[lines.one];
   if (!hardware) {
     const trouble = TABS[tab] ?? NETS[net];

@@ -7,12 +7,10 @@ import { saying, type Duty, type Model, type Saying } from "./says.js";
 /** What the buttons of the strip ask for: `data-act`, with `data-value` where there is one. */
 export type Pressed = (act: string, value: string) => void;
 
-export interface Times { line: number } // milliseconds since the epoch
-
 export class Strip {
   #saying: Saying | null = null;
   #duty: Duty | null = null;
-  #times: Times = { line: Date.now() };
+  #since = 0; // of the line's state, in milliseconds since the epoch
 
   constructor(readonly element: HTMLElement, pressed: Pressed) {
     element.addEventListener("keydown", ({ key }) => { if (key === "Escape") this.panel(""); });
@@ -27,9 +25,9 @@ export class Strip {
     setInterval(() => this.#tick(), 500);
   }
 
-  paint(model: Model, muted: boolean, who: string, other: string, times: Times): void {
+  paint(model: Model, muted: boolean, who: string, other: string, since: number): void {
     this.#duty = model.duty;
-    this.#times = times;
+    this.#since = since;
     this.#saying = saying(model);
     const { key, shape, tone } = this.#saying;
     const now = this.#find("[data-now]");
@@ -96,7 +94,7 @@ export class Strip {
     const place = this.#find("[data-says=clock]");
     const since = (iso: string): number => (Date.now() - Date.parse(iso)) / 1000;
     switch (this.#saying?.clock) {
-      case "line": return write(place, clock((Date.now() - this.#times.line) / 1000));
+      case "line": return write(place, clock((Date.now() - this.#since) / 1000));
       case "duty": return write(place, clock(since(this.#duty!.live_at)));
       case "wrapup": return write(place, clock(this.#duty!.wrapup_seconds - since(this.#duty!.live_at)));
       default: return write(place, "");

@@ -6,7 +6,7 @@ import { t } from "./words.js";
 
 const OPEN = "hotline.works"; // the calls in hand, so that a reload finds them again
 
-interface Saved { message: string; number?: string; address?: string }
+interface Saved { message: string; link?: string; address?: string }
 
 /** Resolves after the browser has put the last change on the screen. */
 export function painted(): Promise<void> {
@@ -83,10 +83,11 @@ class Work {
   #finish(saved: Saved): void {
     this.element.dataset["done"] = "";
     this.#say("result", saved.message, "calm");
+    this.#say("draft", "");
     const link = this.element.querySelector<HTMLAnchorElement>("[data-saved]");
     if (link && saved.address) {
       link.href = saved.address;
-      link.textContent = saved.number ?? "";
+      link.textContent = saved.link ?? "";
       link.hidden = false;
     }
     this.done(this);

@@ -26,6 +26,12 @@ test("a call in hand is told before any trouble with the network", () => {
   assert.equal(saying(model({ net: "lost", lines: { one: "talking", two: "idle" } })).key, "talking");
 });
 
+test("asking a colleague is told while the caller is held", () => {
+  assert.equal(saying(model({ lines: { one: "held", two: "dialling" } })).key, "dialling");
+  assert.equal(saying(model({ lines: { one: "held", two: "talking" } })).key, "consulting");
+  assert.equal(saying(model({ lines: { one: "talking", two: "held" } })).key, "talking");
+});
+
 test("an unanswered ring is told apart from a pause of one's own", () => {
   assert.equal(saying(model({ duty: duty({ wanted: "paused", reason: "no_answer" }) })).key, "no_answer");
   assert.equal(saying(model({ duty: duty({ wanted: "paused", reason: "meal" }) })).key, "paused");

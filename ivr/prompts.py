@@ -89,7 +89,8 @@ class Prompts:
     def _gather(self, language: str, catalogue: Path, own: Mapping[str, str]) -> None:
         data = tomllib.loads(catalogue.read_text(encoding="utf-8"))
         voice = f"{data['voice']['name']} {data['voice']['speed']}"
-        digits = {f"digits/{word}": text for word, text in data["digits"].items()}
+        carrier = data["voice"]["word"]
+        digits = {f"digits/{word}": carrier.format(text) for word, text in data["digits"].items()}
         texts: dict[str, str] = {**data["prompts"], **digits, **dict.fromkeys(WORDLESS, "")}
         for key, text in texts.items():
             self._prompts[language, key] = self._find(key, language, text, voice, f"{language}/{key}.wav")

@@ -56,28 +56,30 @@ class CelReader:
         self._path = path
         self._database = database
         self._policy = policy
-        self._told_size: tuple[int, int] | None = None
+        self._told_to: Place | None = None
         self._births: dict[str, Event] = {}  # CHAN_START comes before the dialplan says whose call it is
 
     def read(self) -> int:
         """Store what Asterisk has written since; how many events. Raises DatabaseAway: then nothing moved."""
-        size = self._size()
-        if size == self._told_size:
+        end = self._end()
+        if end == self._told_to:
             return 0  # most of the time nothing happened, and the database need not hear of it
-        told = 0
-        while events := self._read_chunk(careful=False):
+        told, place, before = 0, None, end
+        while place not in (end, before):
+            before = place
+            events, place = self._read_chunk(careful=False)
             told += events
-        self._told_size = size
+        self._told_to = end
         return told
 
-    def _size(self) -> tuple[int, int]:
+    def _end(self) -> Place | None:
         try:
             facts = self._path.stat()
         except FileNotFoundError:
-            return (0, 0)
-        return (facts.st_ino, facts.st_size)
+            return None
+        return Place(facts.st_ino, facts.st_size)
 
-    def _read_chunk(self, careful: bool) -> int:
+    def _read_chunk(self, careful: bool) -> tuple[int, Place | None]:
         """One chunk, one transaction; `careful` goes event by event and passes over what cannot be stored."""
         try:
             with self._database.session(BATCH_SECONDS) as session:
@@ -86,7 +88,7 @@ class CelReader:
                 if place is not None:
                     session.merge(ReadMark(name=MARK, inode=place.inode, offset=place.offset))
                 self._tell(session, events, careful)
-            return len(events)
+            return len(events), place
         except (DatabaseAway, OSError):
             raise
         except Exception:

@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 
 COLUMNS = 12
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 16  # some 25 calls: a backlog must not outlast the limit of one transaction
 
 _BEGIN = re.compile(rb'(?<!")"[A-Z][A-Z0-9_]+","\d{9,}\.\d{6}","')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

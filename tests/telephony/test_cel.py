@@ -14,6 +14,7 @@ from storage.database import Database
 from storage.tables import Call, CallLeg, CallStep, Journal, Person, ReadMark
 from telephony import cel
 from telephony.cel import CelReader, end_lost_calls
+from telephony.cel_file import CHUNK_BYTES
 from tests.ivr.test_inbound import a_policy
 
 DATA = Path(__file__).parent / "data"
@@ -258,6 +259,14 @@ def test_reading_it_all_again_changes_nothing(database: Database, read: Read, tm
 def test_a_restart_goes_on_where_it_stopped(database: Database, read: Read, tmp_path: Path) -> None:
     read("answered")
     assert CelReader(tmp_path / "cel.csv", database, a_policy()).read() == 0
+
+
+@pytest.mark.usefixtures("staff")
+def test_rubbish_longer_than_a_piece_holds_up_nothing(database: Database, read: Read, tmp_path: Path) -> None:
+    skipped = b'"ANSWER","1795296973.832556","too short"\n'
+    (tmp_path / "cel.csv").write_bytes(skipped * (2 * CHUNK_BYTES // len(skipped)))
+    with capture_logs():
+        assert read("answered") == 17
 
 
 @pytest.mark.usefixtures("staff")

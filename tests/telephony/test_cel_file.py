@@ -146,3 +146,15 @@ def test_a_record_that_makes_no_sense_is_skipped_and_logged_once(tmp_path: Path,
     assert [event.type for event in events] == ["CHAN_END"]
     assert [entry["event"] for entry in logs] == ["cel_record_skipped"]
     assert COLUMNS == 12
+
+
+def test_a_long_backlog_is_read_in_short_pieces(tmp_path: Path) -> None:
+    file = tmp_path / "cel.csv"
+    file.write_bytes(record() * 2000)
+    place = None
+    told = 0
+    while found := read_on(file, place)[0]:
+        _, place = read_on(file, place)
+        assert len(found) < 1000
+        told += len(found)
+    assert told == 2000

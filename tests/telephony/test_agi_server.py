@@ -4,10 +4,12 @@ import resource
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from telephony.agi_server import AgiServer, Handler
@@ -31,6 +33,12 @@ def a_server(handler: Handler = menu, **options: Any) -> Iterator[AgiServer]:
         yield server
     finally:
         server.stop(grace_seconds=0.0)
+
+
+@pytest.fixture(scope="module")
+def fuzzed() -> Iterator[AgiServer]:
+    with a_server() as server:
+        yield server
 
 
 def knock(server: AgiServer, data: bytes = b"") -> socket.socket:
@@ -95,6 +103,30 @@ def test_garbage_is_closed_and_logged_once(garbage: bytes) -> None:
             assert is_closed(sock)
         assert a_call_is_served(server)
     assert [entry["event"] for entry in logs] == ["agi_refused"]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=300),
+            st.sampled_from(
+                [b"\n", b"agi_network: yes\n", b"agi_network_script: inbound\n", b"200 result=1\n"]
+            ),
+        ),
+        max_size=8,
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_whatever_is_sent_is_closed_and_logged_once(fuzzed: AgiServer, pieces: list[bytes]) -> None:
+    with capture_logs() as logs:
+        with knock(fuzzed) as sock:
+            with suppress(OSError):
+                for piece in pieces:
+                    sock.sendall(piece)
+                sock.shutdown(socket.SHUT_WR)
+            assert is_closed(sock)
+        eventually(lambda: fuzzed.live == 0 and not fuzzed._waiting)
+    assert len(logs) <= 1  # none when a whole header came and its sender left: a caller gone
 
 
 def test_a_header_without_end_is_closed_at_its_dead_line() -> None:

@@ -32,3 +32,13 @@ def after(state: State, event: Event) -> State:
         return TICKET[state][event]
     except KeyError:
         raise Refused({"event": f"not_in_{state.value}"}) from None
+
+
+def diagram() -> str:
+    """The table as a Mermaid picture; docs/states.md is `python -m cases.states`."""
+    moves = [f"    {state} --> {to}: {event}" for state, row in TICKET.items() for event, to in row.items()]
+    return "\n".join(["stateDiagram-v2", f"    [*] --> {State.ACCEPTED}", *moves])
+
+
+if __name__ == "__main__":
+    print(f"# The ticket's states\n\nDrawn from cases/states.py.\n\n```mermaid\n{diagram()}\n```")

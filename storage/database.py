@@ -32,6 +32,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=overflow,
             pool_timeout=CONNECT_SECONDS,
+            hide_parameters=True,  # an error in a log must not tell who called
             connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "hotline"},
         )
 

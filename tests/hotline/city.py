@@ -1,0 +1,107 @@
+"""A whole hotline in a home of its own, run by the real command, for tests that start and kill it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from hotline.settings import home_folder
+from tests.real.ports import free_port, free_range
+from tests.real.waiting import until
+
+PORTS = ("WEB_PORT", "SIP_PORT", "AGI_PORT", "AMI_PORT", "ASTERISK_HTTP_PORT")
+PATIENCE_SECONDS = 90.0
+
+
+def wait_for(condition: Callable[[], object], what: str = "it") -> None:
+    until(condition, what, PATIENCE_SECONDS)
+
+
+class City:
+    """A home with ports of its own, and the `hotline` commands on it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.ports = {name: free_port() for name in PORTS}
+        rtp = free_range(100)
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("HOTLINE_")},
+            "HOTLINE_HOME": str(home),
+            **{f"HOTLINE_{name}": str(port) for name, port in self.ports.items()},
+            "HOTLINE_RTP_START": str(rtp),
+            "HOTLINE_RTP_END": str(rtp + 99),
+            "COLUMNS": "200",
+        }
+        (home / "tools").symlink_to(home_folder() / "tools")
+
+    def command(self, *words: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        """Run to its end."""
+        return subprocess.run(
+            self._argv(*words),
+            env={**self.environment, **changes},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+
+    def up(self) -> "Running":
+        return Running(
+            subprocess.Popen(
+                self._argv("up"),
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+
+    def _argv(self, *words: str) -> list[str]:
+        return [sys.executable, "-P", "-m", "hotline.cli", *words]
+
+    def processes(self) -> dict[str, int]:
+        """Every process of this home, by what it is."""
+        found = {}
+        for process in psutil.process_iter(["cmdline", "environ"]):
+            line = " ".join(process.info["cmdline"] or [])
+            ours = (process.info["environ"] or {}).get("HOTLINE_HOME") == str(self.home)
+            if ours and "hotline.cli" in line:
+                found[line.split("hotline.cli ")[1].split()[0]] = process.pid
+            elif f"{self.home}/asterisk/etc/asterisk.conf" in line and " -f " in line:
+                found["asterisk"] = process.pid
+            elif f"-D {self.home}/postgres/data" in line:
+                found["postgres"] = process.pid
+        return found
+
+
+class Running:
+    """A `hotline up` under way, and what it has said."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.said = ""
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said += line
+
+    def wait_up(self) -> "Running":
+        wait_for(lambda: "Ctrl-C stops it" in self.said or self.process.poll() is not None)
+        assert self.process.poll() is None, self.said
+        wait_for(lambda: "log in as" in self.said)
+        return self
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=60)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()

@@ -1,0 +1,80 @@
+"""One call through the whole hotline as it is started by its own command, to its record and recording."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import select
+
+from cases.duty import set_wanted
+from hotline.home import Home
+from storage.database import Database
+from storage.server import EmbeddedServer
+from storage.tables import Call, Person, PersonDuty, Recording, SipSecret
+from tests.hotline.city import City, wait_for
+from tests.real.phone import Leg, Phone, answered
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def database(city: City) -> Iterator[Database]:
+    home = Home(city.home)
+    database = Database(EmbeddedServer(home.postgres_data, home.run, "hotline").url)
+    yield database
+    database.close()
+
+
+def agents_phone(city: City, database: Database) -> tuple[Phone, int]:
+    """The demo's agent with a hardware phone, on duty."""
+    with database.session() as session:
+        person, secret = session.execute(
+            select(Person, SipSecret.secret)
+            .join(SipSecret, SipSecret.person_id == Person.id)
+            .where(Person.phone == "hardware")
+        ).one()
+        set_wanted(session, None, person.id, "ready")
+    phone = Phone(("127.0.0.1", city.ports["SIP_PORT"]), person.endpoint, secret, hz=1200).register()
+    return phone, person.id
+
+
+def press_until_it_rings(call: Leg, phone: Phone) -> Leg:
+    """Presses 1 now and then: the notice is not cut short by a key, the menu after it is."""
+    for _ in range(40):
+        call.media.press("1")
+        with contextlib.suppress(AssertionError):
+            return phone.ring(1.5)
+    raise AssertionError("the agent's phone never rang")
+
+
+def test_a_call_reaches_an_agent_and_leaves_its_record_and_recording(city: City, database: Database) -> None:
+    running = city.up().wait_up()
+    phone, person_id = agents_phone(city, database)
+
+    def on_duty() -> bool:
+        with database.session() as session:
+            return session.get_one(PersonDuty, person_id).live == "idle"
+
+    wait_for(on_duty, "the agent on duty")
+    caller = Phone(("127.0.0.1", city.ports["SIP_PORT"]), hz=500, address="127.0.0.2")
+    call = answered(caller.dial("962299", "13812345678"))
+    ringing = press_until_it_rings(call, phone)
+    call_id = ringing.header("X-Hotline-Call")
+    ringing.answer()
+    wait_for(lambda: call.media.hears(1200) and ringing.media.hears(500), "both hear each other")
+    call.hang_up()
+
+    def settled() -> bool:
+        with database.session() as session:
+            record = session.get_one(Call, call_id)
+            kept = session.scalars(select(Recording.state).where(Recording.call_id == call_id)).all()
+            return record.outcome == "answered" and record.agent_id == person_id and "ready" in kept
+
+    wait_for(settled, "the record and the recording")
+    exported = json.loads(city.command("export", "calls", "--json").stdout)
+    (row,) = [one for one in exported if one["id"] == call_id]
+    assert (row["number"], row["kind"], row["line"]) == ("+8613812345678", "inquiry", "962299")
+    assert running.stop() == 0, running.said
+    phone.close()
+    caller.close()

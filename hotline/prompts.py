@@ -8,6 +8,7 @@ import json
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -30,7 +31,7 @@ words = Console(stderr=True)
 def of(settings: Settings) -> Prompts:
     """The prompts that this hotline serves. Raises PolicyError."""
     drop_ins = settings.sounds or settings.home / "sounds"
-    return Prompts(SOUNDS, drop_ins, policy.load(settings.policy).prompts)
+    return Prompts(SOUNDS, drop_ins, _own_words(settings.policy))
 
 
 def show(settings: Settings, *, as_json: bool) -> int:
@@ -101,14 +102,18 @@ def _wanted(settings: Settings) -> Iterator[Prompt]:
     files = dict.fromkeys([*sorted((CHECKOUT / "policies").glob("*.toml")), settings.policy.resolve()])
     yield from (each for each in Prompts(SOUNDS).all() if each.text)
     for file in files:
-        yield from (each for each in Prompts(SOUNDS, own=policy.load(file).prompts).all() if each.text)
+        yield from (each for each in Prompts(SOUNDS, own=_own_words(file)).all() if each.text)
+
+
+def _own_words(file: Path) -> dict[str, dict[str, str]]:
+    return dict(policy.load(file).prompts.items())
 
 
 def _is_spoken(prompt: Prompt) -> bool:
     return prompt.state == "ready"
 
 
-def _render(python: Path, wanted: Iterable[Prompt]) -> Iterator[dict[str, str]]:
+def _render(python: Path, wanted: Iterable[Prompt]) -> Iterator[dict[str, Any]]:
     """Results of speech/render.py, as they come."""
     jobs = []
     for each in wanted:

@@ -274,7 +274,8 @@ MODULES = (
     # the dialplan, its applications and functions
     "pbx_config", "res_musiconhold", "res_speech", "res_agi", "app_stack", "app_exec", "app_playback",
     "app_dial", "app_queue", "app_mixmonitor", "app_chanspy", "app_celgenuserevent", "func_callerid",
-    "func_channel", "func_cut", "func_devstate", "func_global", "func_logic", "func_rand", "func_strings", "func_timeout",
+    "func_channel", "func_cut", "func_devstate", "func_global", "func_logic", "func_rand",
+    "func_strings", "func_timeout",
 )  # fmt: skip
 
 

@@ -1,11 +1,14 @@
-"""A private Asterisk on our rendered configuration, on free ports, with tones for prompts. Nothing else of ours."""
+"""A private Asterisk on our rendered configuration, on free ports, with tones for prompts."""
 
+import csv
 import os
 import re
 import socket
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from hotline.settings import CHECKOUT, Settings
 from telephony.asterisk import AsteriskServer, find
@@ -56,7 +59,11 @@ def people(hardware: int, browser: int = 0) -> tuple[Phone, ...]:
     kinds = ["hardware"] * hardware + ["browser"] * browser
     return tuple(
         Phone(
-            endpoint=f"e{n:08x}", extension=f"{800 + n}", name=f"坐席{n}", kind=kind, secrets=(f"secret-of-{n}",)
+            endpoint=f"e{n:08x}",
+            extension=f"{800 + n}",
+            name=f"坐席{n}",
+            kind=kind,
+            secrets=(f"secret-of-{n}",),
         )
         for n, kind in enumerate(kinds, 1)
     )
@@ -130,7 +137,9 @@ class Lab:
 
     def reload(self) -> None:
         """Render again (after `phones` changed, say) and let the running Asterisk take it up."""
-        for command in reload_commands(render(CHECKOUT / "asterisk-config", self.folder / "etc", self.facts())):
+        for command in reload_commands(
+            render(CHECKOUT / "asterisk-config", self.folder / "etc", self.facts())
+        ):
             self.cli(command)
 
     def stop(self) -> None:
@@ -143,7 +152,9 @@ class Lab:
 
     def channels(self) -> list[list[str]]:
         """One list per channel: name, context, extension, priority, state, application, …"""
-        return [line.split("!") for line in self.cli("core show channels concise").splitlines() if "!" in line]
+        return [
+            line.split("!") for line in self.cli("core show channels concise").splitlines() if "!" in line
+        ]
 
     def in_queue(self) -> list[str]:
         """The callers waiting, in order: channel names."""
@@ -152,7 +163,9 @@ class Lab:
 
     def member(self, number: int) -> str:
         """What the queue says of a phone, in one line ('' when it is no member)."""
-        found = re.search(rf"^.*PJSIP/{self.phones[number - 1].endpoint}\b.*$", self.cli(f"queue show {QUEUE}"), re.M)
+        found = re.search(
+            rf"^.*PJSIP/{self.phones[number - 1].endpoint}\b.*$", self.cli(f"queue show {QUEUE}"), re.M
+        )
         return re.sub(r"\x1b\[[0-9;]*m", "", found[0]) if found else ""
 
     def is_free(self, number: int) -> bool:
@@ -172,7 +185,8 @@ class Lab:
         with socket.create_connection(("127.0.0.1", self.ami_port)) as link:
             link.sendall(
                 f"Action: Login\r\nUsername: hotline\r\nSecret: {AMI_SECRET}\r\nEvents: off\r\n\r\n"
-                f"Action: Originate\r\nChannel: PJSIP/{self.phones[number - 1].endpoint}\r\nContext: hotline-barge\r\n"
+                f"Action: Originate\r\nChannel: PJSIP/{self.phones[number - 1].endpoint}\r\n"
+                f"Context: hotline-barge\r\n"
                 f"Exten: s\r\nPriority: 1\r\nAsync: true\r\nCallerID: 班长 call-in <{LINE}>\r\n"
                 f"Variable: HOTLINE_BARGE={channel}\r\n"
                 f"Variable: PJSIP_HEADER(add,X-Hotline-Call)={call_id}\r\n\r\n".encode()
@@ -191,10 +205,16 @@ class Lab:
     def assert_nothing_left(self) -> None:
         until(lambda: not self.channels(), "all channels to be gone")
 
+    def assert_recordings_closed(self) -> None:
+        """Wait until Asterisk holds no recording open: until then their end is in its buffers."""
+        asterisk = psutil.Process(self.server.pid)
+        until(
+            lambda: not any(file.path.startswith(str(self.incoming)) for file in asterisk.open_files()),
+            "the recordings to be closed",
+        )
+
     def events(self) -> list[list[str]]:
         """The rows of the CEL file so far."""
-        import csv
-
         return list(csv.reader(self.cel.read_text().splitlines())) if self.cel.exists() else []
 
 

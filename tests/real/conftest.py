@@ -1,4 +1,4 @@
-"""Fixtures of the real suite: a private Asterisk, phones, trunk callers, an AGI stand-in. A missing part fails."""
+"""Fixtures of the real suite: Asterisk, phones, trunk callers, an AGI stand-in. A missing part fails."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ def routed(agi: Callable[[Behaviour], AgiStandIn]) -> AgiStandIn:
 
 @pytest.fixture
 def phone(lab: Lab) -> Iterator[Callable[..., Phone]]:
-    """A registered phone by its number in the lab; phone(1, 1200) speaks 1200 Hz. duty=False: not in the queue."""
+    """A registered phone by its number; phone(1, 1200) speaks 1200 Hz. duty=False: not in the queue."""
     made: list[Phone] = []
 
     def make(number: int, hz: float = 0.0, duty: bool = True) -> Phone:

@@ -7,7 +7,6 @@ import struct
 import threading
 import time
 
-
 from tests.real import audio
 
 FRAME = 160  # samples in 20 ms
@@ -100,7 +99,8 @@ def sdp(media: Media, direction: str = "sendrecv", version: int = 1) -> str:
     return (
         f"v=0\r\no=- 1 {version} IN IP4 {media.address}\r\ns=-\r\nc=IN IP4 {media.address}\r\nt=0 0\r\n"
         f"m=audio {media.port} RTP/AVP 8 {EVENT_TYPE}\r\na=rtpmap:8 PCMA/8000\r\n"
-        f"a=rtpmap:{EVENT_TYPE} telephone-event/8000\r\na=fmtp:{EVENT_TYPE} 0-15\r\na=ptime:20\r\na={direction}\r\n"
+        f"a=rtpmap:{EVENT_TYPE} telephone-event/8000\r\na=fmtp:{EVENT_TYPE} 0-15\r\na=ptime:20\r\n"
+        f"a={direction}\r\n"
     )
 
 
@@ -113,5 +113,3 @@ def peer_of(text: str) -> tuple[str, int] | None:
         if line.startswith("m=audio "):
             port = int(line.split()[1])
     return (address, port) if address and port else None
-
-

@@ -1,4 +1,4 @@
-"""A small SIP phone over UDP that a test holds in its hand: registers, rings, answers, holds, transfers, dies.
+"""A small SIP phone over UDP that a test holds in its hand: it registers, answers, holds, transfers, dies.
 
 Only what a test of ours needs of SIP; the browser and SIPp are the real peers.
 """
@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 from tests.real.media import Media, peer_of, sdp
 from tests.real.waiting import until
-
 
 ANYBODY = "13800000000"
 
@@ -37,7 +36,9 @@ class Message:
         vias = []
         for line in lines:
             name, _, value = line.partition(":")
-            name = {"v": "via", "i": "call-id", "f": "from", "t": "to", "m": "contact"}.get(name.lower(), name.lower())
+            name = {"v": "via", "i": "call-id", "f": "from", "t": "to", "m": "contact"}.get(
+                name.lower(), name.lower()
+            )
             if name == "via":
                 vias.append(value.strip())
             headers.setdefault(name, value.strip())
@@ -63,11 +64,11 @@ def _tag(value: str) -> str:
 
 def _uri(value: str) -> str:
     match = re.search(r"<([^>]+)>", value)
-    return match[1] if match else value.split(";")[0]
+    return match[1] if match else value.split(";", maxsplit=1)[0]
 
 
 class Leg:
-    """One call at one phone. `state`: ringing, calling, up, ended. `code`: the final answer to our own call."""
+    """One call at one phone. `state`: ringing, calling, up, ended. `code`: what our own call got."""
 
     def __init__(self, phone: "Phone", call_id: str, hz: float) -> None:
         self.phone, self.call_id = phone, call_id
@@ -138,7 +139,9 @@ class Leg:
     def request(self, method: str, extra: str = "", body: str = "") -> Message:
         """A request inside the call and its final answer."""
         self.cseq += 1
-        answer = self.phone.ask(method, self.target, self.local, self.remote, self.call_id, self.cseq, extra, body)
+        answer = self.phone.ask(
+            method, self.target, self.local, self.remote, self.call_id, self.cseq, extra, body
+        )
         if method == "INVITE":
             self.phone.ack(self, answer)
         return answer
@@ -228,7 +231,15 @@ class Phone:
             leg.end()
 
     def _ask_with_digest(
-        self, method: str, uri: str, me: str, them: str, call_id: str, extra: str, body: str = "", leg: Leg | None = None
+        self,
+        method: str,
+        uri: str,
+        me: str,
+        them: str,
+        call_id: str,
+        extra: str,
+        body: str = "",
+        leg: Leg | None = None,
     ) -> Message:
         cseq = leg.cseq if leg else self._register_cseq
         answer = self.ask(method, uri, me, them, call_id, cseq + 1, extra, body)
@@ -255,14 +266,23 @@ class Phone:
         secret = md5(self.account, asked["realm"], self.secret)
         response = md5(secret, asked["nonce"], nc, cnonce, "auth", md5(method, uri))
         return (
-            f'Authorization: Digest username="{self.account}", realm="{asked["realm"]}", nonce="{asked["nonce"]}", '
+            f'Authorization: Digest username="{self.account}", realm="{asked["realm"]}", '
+            f'nonce="{asked["nonce"]}", '
             f'uri="{uri}", response="{response}", algorithm=MD5, cnonce="{cnonce}", nc={nc}, qop=auth'
             + (f', opaque="{asked["opaque"]}"' if "opaque" in asked else "")
             + "\r\n"
         )
 
     def ask(
-        self, method: str, uri: str, me: str, them: str, call_id: str, cseq: int, extra: str = "", body: str = ""
+        self,
+        method: str,
+        uri: str,
+        me: str,
+        them: str,
+        call_id: str,
+        cseq: int,
+        extra: str = "",
+        body: str = "",
     ) -> Message:
         """Send a request until its final answer comes; header `branch` of the answer is our own."""
         branch = f"z9hG4bK{_token()}"
@@ -283,7 +303,16 @@ class Phone:
         raise AssertionError(f"no final answer to {method} {uri}")
 
     def _text(
-        self, method: str, uri: str, me: str, them: str, call_id: str, cseq: int, branch: str, extra: str, body: str
+        self,
+        method: str,
+        uri: str,
+        me: str,
+        them: str,
+        call_id: str,
+        cseq: int,
+        branch: str,
+        extra: str,
+        body: str,
     ) -> str:
         kind = "Content-Type: application/sdp\r\n" if body else ""
         return (
@@ -304,7 +333,8 @@ class Phone:
         kind = "Content-Type: application/sdp\r\n" if body else ""
         vias = "".join(f"Via: {via}\r\n" for via in request.vias)
         text = (
-            f"SIP/2.0 {code} {words}\r\n{vias}From: {request.headers['from']}\r\nTo: {to or request.headers['to']}\r\n"
+            f"SIP/2.0 {code} {words}\r\n{vias}From: {request.headers['from']}\r\n"
+            f"To: {to or request.headers['to']}\r\n"
             f"Call-ID: {request.headers['call-id']}\r\nCSeq: {request.headers['cseq']}\r\n"
             f"Contact: <sip:{self.account or 'caller'}@{self.address}:{self.port}>\r\n"
             f"{kind}Content-Length: {len(body)}\r\n\r\n{body}"
@@ -336,7 +366,7 @@ class Phone:
         self.socket.close()
 
     def _progress(self, message: Message) -> None:
-        """A provisional answer names the dialog; a final one is repeated when our ACK got lost or was late."""
+        """A provisional answer names the dialog; a final one comes again when our ACK was lost or late."""
         leg = self.legs.get(message.headers["call-id"])
         if leg and leg.state == "calling" and 100 < message.code < 200:
             leg.remote = message.headers["to"]

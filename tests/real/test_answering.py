@@ -109,7 +109,7 @@ def test_the_handler_is_told_call_line_and_whether_the_number_is_withheld(
     for number, extra, withheld in (
         ("13812345678", "", "0"),
         ("13812345678", "Privacy: id\r\n", "1"),
-        ("13812345678", 'P-Asserted-Identity: <sip:13900000000@x>\r\n', "0"),
+        ("13812345678", "P-Asserted-Identity: <sip:13900000000@x>\r\n", "0"),
         ("anonymous", "", "1"),
     ):
         leg = answered(someone.dial(f"0816{LINE}", number, extra))
@@ -122,7 +122,9 @@ def test_the_handler_is_told_call_line_and_whether_the_number_is_withheld(
 
 
 @pytest.mark.parametrize("number", ["801", "12345", "s", "13812345678", "hotline-head", "5551234"])
-def test_the_trunk_reaches_published_lines_only(lab: Lab, caller: MakePhone, phone: MakePhone, number: str) -> None:
+def test_the_trunk_reaches_published_lines_only(
+    lab: Lab, caller: MakePhone, phone: MakePhone, number: str
+) -> None:
     phone(1)
     leg = caller().dial(number, "e00000001")
     until(lambda: leg.ended, "a refusal")

@@ -118,7 +118,9 @@ def test_a_transfer_that_nobody_takes_not_even_the_agent_ends_at_the_head_of_the
     talk.over()
 
 
-def test_a_colleague_whose_phone_dies_after_a_blind_transfer_loses_the_caller_to_the_queue(talk: Talk) -> None:
+def test_a_colleague_whose_phone_dies_after_a_blind_transfer_loses_the_caller_to_the_queue(
+    talk: Talk,
+) -> None:
     talk.lab.enter(2)
     talk.leg.transfer("802")
     talk.with_colleague(talk.colleague.ring().answer())
@@ -136,7 +138,9 @@ def test_12345_can_be_reached_by_transfer_and_by_nothing_else(talk: Talk, phone:
     until(lambda: dialled.ended, "a refusal")
     assert dialled.code == 404
     talk.leg.resume()
-    city = Phone(("127.0.0.1", talk.lab.sip_port), "12345", hz=COLLEAGUE, address=TRUNK, port=talk.lab.trunk_port)
+    city = Phone(
+        ("127.0.0.1", talk.lab.sip_port), "12345", hz=COLLEAGUE, address=TRUNK, port=talk.lab.trunk_port
+    )
     assert talk.leg.transfer("12345") == 202
     offer = city.ring()
     assert offer.invite
@@ -173,7 +177,9 @@ def test_an_attended_transfer_joins_caller_and_colleague(talk: Talk) -> None:
     talk.lab.assert_clean_log()
 
 
-def test_a_colleague_whose_phone_dies_after_an_attended_transfer_loses_the_caller_to_the_queue(talk: Talk) -> None:
+def test_a_colleague_whose_phone_dies_after_an_attended_transfer_loses_the_caller_to_the_queue(
+    talk: Talk,
+) -> None:
     talk.lab.enter(2)
     asking = talk.consult()
     offer = talk.colleague.ring().answer()
@@ -188,7 +194,9 @@ def test_a_colleague_whose_phone_dies_after_an_attended_transfer_loses_the_calle
 
 
 @pytest.mark.parametrize(("number", "code"), [("802", 486), ("805", 486), ("899", 404)])
-def test_a_consultation_that_is_refused_leaves_the_caller_with_the_agent(talk: Talk, number: str, code: int) -> None:
+def test_a_consultation_that_is_refused_leaves_the_caller_with_the_agent(
+    talk: Talk, number: str, code: int
+) -> None:
     asking = talk.consult(number)
     if number == "802":
         talk.colleague.ring().reject(486)

@@ -1,0 +1,147 @@
+"""MixMonitor's legs: equal length, each voice in its own file, through hold and transfer."""
+
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.real import audio
+from tests.real.agi_stand_in import AgiStandIn
+from tests.real.asterisk_lab import LINE, MUSIC, PROMPTS, Lab
+from tests.real.phone import Leg, Phone, answered
+from tests.real.waiting import until
+
+pytestmark = pytest.mark.real
+MakePhone = Callable[..., Phone]
+CALLER, AGENT, COLLEAGUE, LEADER = 1000, 1200, 1400, 1700
+QUIETER_DB = 40.0
+
+
+def legs(lab: Lab, name: str) -> tuple[audio.Samples, audio.Samples]:
+    """The caller's and the agent's voice of a recording that is over."""
+    lab.assert_recordings_closed()
+    return audio.read_wav(lab.incoming / f"{name}.caller.wav"), audio.read_wav(
+        lab.incoming / f"{name}.agent.wav"
+    )
+
+
+def loudest(samples: audio.Samples, hz: float) -> float:
+    """The tone's level in the half second where it is loudest, dB."""
+    half = audio.RATE // 2
+    return max(audio.level_db(samples[at : at + half], hz) for at in range(0, len(samples) - half, half // 2))
+
+
+def seconds(samples: audio.Samples) -> float:
+    return len(samples) / audio.RATE
+
+
+def assert_apart(own: audio.Samples, voice: float, others: tuple[float, ...]) -> None:
+    """The voice is in its own file, and each other's is 40 dB down in it all the way."""
+    level = loudest(own, voice)
+    assert level > -20
+    for other in others:
+        assert loudest(own, other) < level - QUIETER_DB
+
+
+def talk(one: Leg, one_hz: float, other: Leg, other_hz: float) -> None:
+    """Both hear each other for a second: long enough to be found in a recording."""
+    until(lambda: one.media.hears(other_hz, 1.0), f"{other_hz:.0f} Hz at the one side")
+    until(lambda: other.media.hears(one_hz, 1.0), f"{one_hz:.0f} Hz at the other side")
+
+
+def test_each_voice_has_its_own_file_of_equal_length_through_hold_consultation_and_transfers(
+    lab: Lab, routed: AgiStandIn, caller: MakePhone, phone: MakePhone
+) -> None:
+    agent, colleague = phone(1, AGENT), phone(2, COLLEAGUE, duty=False)
+    leg = answered(caller(CALLER).dial(LINE))
+    offer = agent.ring().answer()
+    call_id = offer.header("X-Hotline-Call")
+    talk(leg, CALLER, offer, AGENT)
+    offer.hold()
+    until(lambda: leg.media.hears(MUSIC), "music while held")
+    asking = agent.dial("802")
+    answer = colleague.ring().answer()
+    answered(asking)
+    talk(asking, AGENT, answer, COLLEAGUE)
+    offer.transfer_to(asking)
+    talk(leg, CALLER, answer, COLLEAGUE)
+    answer.transfer("801")
+    again = agent.ring()
+    until(lambda: leg.media.hears(MUSIC), "music while it rings")
+    talk(leg, CALLER, again.answer(), AGENT)
+    leg.hang_up()
+    lab.assert_nothing_left()
+
+    theirs, ours = legs(lab, call_id)
+    assert abs(seconds(theirs) - seconds(ours)) < 0.1
+    assert_apart(theirs, CALLER, (AGENT, COLLEAGUE, MUSIC))
+    assert loudest(ours, AGENT) > -20
+    assert loudest(ours, COLLEAGUE) > -20
+    assert loudest(ours, CALLER) < loudest(ours, AGENT) - QUIETER_DB
+
+    consultation = next(lab.incoming.glob(f"{call_id}-consult-*.caller.wav")).name.removesuffix(".caller.wav")
+    asker, asked = legs(lab, consultation)
+    assert abs(seconds(asker) - seconds(asked)) < 0.1
+    assert_apart(asker, AGENT, (CALLER, COLLEAGUE))
+    assert_apart(asked, COLLEAGUE, (CALLER, AGENT))
+    lab.assert_clean_log()
+
+
+def test_a_lost_phone_leaves_one_recording_that_goes_on_with_the_next_agent(
+    lab: Lab, routed: AgiStandIn, caller: MakePhone, phone: MakePhone
+) -> None:
+    agent, other = phone(1, AGENT), phone(2, COLLEAGUE, duty=False)
+    leg = answered(caller(CALLER).dial(LINE))
+    offer = agent.ring().answer()
+    talk(leg, CALLER, offer, AGENT)
+    agent.die()
+    until(lambda: leg.media.hears(PROMPTS["apology"]), "the apology", 15)
+    lab.enter(2)
+    talk(leg, CALLER, other.ring().answer(), COLLEAGUE)
+    leg.hang_up()
+    lab.assert_nothing_left()
+    names = {path.name.split(".caller")[0] for path in lab.incoming.glob("*.caller.wav")}
+    assert names == {offer.header("X-Hotline-Call")}
+    theirs, ours = legs(lab, names.pop())
+    assert abs(seconds(theirs) - seconds(ours)) < 0.1
+    assert min(loudest(ours, AGENT), loudest(ours, COLLEAGUE)) > -20
+    assert_apart(theirs, CALLER, (AGENT, COLLEAGUE))
+
+
+def test_the_leaders_voice_is_recorded_apart(
+    lab: Lab, routed: AgiStandIn, caller: MakePhone, phone: MakePhone
+) -> None:
+    agent, leader = phone(1, AGENT), phone(3, LEADER, duty=False)
+    leg = answered(caller(CALLER).dial(LINE))
+    offer = agent.ring().answer()
+    call_id = offer.header("X-Hotline-Call")
+    channel = next(c[0] for c in lab.channels() if c[0].startswith("PJSIP/trunk-"))
+    lab.call_leader(3, channel, call_id)
+    comes = leader.ring().answer()
+    talk(leg, CALLER, comes, LEADER)
+    talk(offer, AGENT, comes, LEADER)
+    leg.hang_up()
+    lab.assert_nothing_left()
+    lab.assert_recordings_closed()
+    own = next(lab.incoming.glob(f"{call_id}-consult-*.caller.wav"))
+    assert_apart(audio.read_wav(own), LEADER, (CALLER, AGENT))
+    lab.assert_clean_log()
+
+
+def test_recordings_are_plain_8_khz_16_bit_files_of_their_own(
+    lab: Lab, routed: AgiStandIn, caller: MakePhone, phone: MakePhone
+) -> None:
+    leg = answered(caller(CALLER).dial(LINE))
+    until(lambda: leg.media.hears(MUSIC), "music")
+    leg.hang_up()
+    lab.assert_nothing_left()
+
+    def shape(path: Path) -> tuple[int, int, int]:
+        with wave.open(str(path)) as file:
+            return file.getnchannels(), file.getsampwidth(), file.getframerate()
+
+    files = sorted(lab.incoming.iterdir())
+    call_id = routed.calls[0].environment["agi_arg_1"]
+    assert [path.name for path in files] == [f"{call_id}.{end}" for end in ("agent.wav", "caller.wav", "wav")]
+    assert {shape(path) for path in files} == {(1, 2, 8000)}

@@ -1,0 +1,90 @@
+"""A running Asterisk takes up new people and settings: no call is dropped, the log stays clean."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.real.agi_stand_in import AgiStandIn
+from tests.real.asterisk_lab import LINE, MUSIC, Lab, people
+from tests.real.phone import Phone, answered
+from tests.real.waiting import until
+
+pytestmark = pytest.mark.real
+MakePhone = Callable[..., Phone]
+CALLER, AGENT, NEWCOMER = 1000, 1200, 1400
+
+
+def test_a_person_added_during_a_talk_can_take_over_the_caller_and_nothing_is_dropped(
+    lab: Lab, routed: AgiStandIn, caller: MakePhone, phone: MakePhone
+) -> None:
+    agent = phone(1, AGENT)
+    leg = answered(caller(CALLER).dial(LINE))
+    offer = agent.ring().answer()
+    until(lambda: leg.media.hears(AGENT), "the agent")
+    waiting = answered(caller().dial(LINE))
+    until(lambda: waiting.media.hears(MUSIC), "music")
+
+    lab.phones = people(6)
+    lab.reload()
+    newcomer = phone(6, NEWCOMER, duty=False)
+    until(lambda: leg.media.hears(AGENT), "the agent still")
+    assert offer.up
+    assert not waiting.ended
+    assert "paused:wrapup" in lab.member(1)
+
+    offer.transfer("806")
+    newcomer.ring().answer()
+    until(lambda: leg.media.hears(NEWCOMER), "the newcomer")
+    leg.hang_up()
+    waiting.hang_up()
+    lab.assert_nothing_left()
+    lab.assert_clean_log()
+
+
+def test_an_old_secret_lives_beside_the_new_one_until_it_is_taken_away(lab: Lab) -> None:
+    def register(secret: str) -> bool:
+        one = Phone(("127.0.0.1", lab.sip_port), lab.phones[0].endpoint, secret)
+        try:
+            one.register()
+        except AssertionError:
+            return False
+        finally:
+            one.close()
+        return True
+
+    def with_secrets(*secrets: str) -> None:
+        lab.phones = (lab.phones[0].model_copy(update={"secrets": secrets}), *lab.phones[1:])
+        lab.reload()
+
+    assert register("secret-of-1")
+    with_secrets("the-new-one", "secret-of-1")
+    assert register("secret-of-1")
+    assert register("the-new-one")
+    with_secrets("the-new-one")
+    assert register("the-new-one")
+    assert not register("secret-of-1")
+    lab.assert_clean_log()
+
+
+def test_somebody_taken_off_the_list_cannot_register_and_the_rest_of_the_talk_is_hers(
+    lab: Lab, routed: AgiStandIn, caller: MakePhone, phone: MakePhone
+) -> None:
+    agent = phone(1, AGENT)
+    leg = answered(caller(CALLER).dial(LINE))
+    agent.ring().answer()
+    until(lambda: leg.media.hears(AGENT), "the agent")
+    lab.phones = lab.phones[1:]
+    lab.reload()
+    until(lambda: leg.media.hears(AGENT), "the agent still")
+    with pytest.raises(AssertionError):
+        agent.register()
+    leg.hang_up()
+    lab.assert_nothing_left()
+
+
+def test_every_reload_command_is_quiet(lab: Lab) -> None:
+    from telephony.config import RELOADS
+
+    for command in RELOADS.values():
+        assert "No such" not in lab.cli(command), command
+    lab.assert_clean_log()

@@ -1,0 +1,1 @@
+"""Figures of the running hotline, as ratios measured in one run: START with README.md. No tests here."""

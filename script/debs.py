@@ -26,6 +26,8 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 WANTED = ("lib", "asterisk", "sip-tester")
 UNWANTED = ("asterisk-core-sounds", "libperl", "libpam-modules", "libsasl2-modules", "libc-gconv")
 
+LOCKED_ARCHITECTURE = "amd64"
+
 Lock = dict[str, tuple[str, str]]  # package name → (version, SHA-256)
 
 
@@ -41,6 +43,12 @@ def release() -> dict[str, str]:
     """/etc/os-release as a dictionary."""
     pairs = (line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
     return {key: value.strip('"') for key, value in pairs}
+
+
+def architecture() -> str:
+    """What Debian calls this machine: amd64, arm64, …"""
+    asked = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True)
+    return asked.stdout.strip()
 
 
 def mirrors(codename: str) -> list[str]:
@@ -151,9 +159,17 @@ def held(debs: Path, name: str, version: str) -> Path | None:
     return next(iter(debs.glob(f"{name}_{version.replace(':', '%3a')}_*.deb")), None)
 
 
-def fetch(apt: Apt, debs: Path, wanted: dict[str, str]) -> Lock:
+def digest_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def fetch(apt: Apt, debs: Path, wanted: dict[str, str], lock: Lock) -> Lock:
     """Download what is not kept already; returns the set with the hashes of the kept files."""
     debs.mkdir(parents=True, exist_ok=True)
+    for name, version in wanted.items():
+        path = held(debs, name, version)
+        if path and lock.get(name, ("",))[0] == version and digest_of(path) != lock[name][1]:
+            path.unlink()  # cut short, most likely: once more, and then it counts
     missing = [f"{name}={version}" for name, version in wanted.items() if not held(debs, name, version)]
     say(f"fetching {len(missing)} of {len(wanted)} packages")
     for start in range(0, len(missing), 20):
@@ -164,7 +180,7 @@ def fetch(apt: Apt, debs: Path, wanted: dict[str, str]) -> Lock:
         path = held(debs, name, version)
         if path is None:
             raise Fault(f"{name} {version} was not downloaded; run script/setup again")
-        got[name] = (version, hashlib.sha256(path.read_bytes()).hexdigest())
+        got[name] = (version, digest_of(path))
     return got
 
 
@@ -172,7 +188,7 @@ def kept_set(debs: Path, lock: Lock) -> bool:
     """Are all locked packages in `debs`, with the right hashes? Then no network is needed."""
     for name, (version, digest) in lock.items():
         path = held(debs, name, version)
-        if path is None or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+        if path is None or digest_of(path) != digest:
             return False
     return bool(lock)
 
@@ -232,10 +248,10 @@ def current(args: argparse.Namespace, lock: Lock, debs: Path) -> Lock:
             fault = why
             continue
         if lock and not args.relock and apt.served(lock):
-            return fetch(apt, debs, {name: version for name, (version, _) in lock.items()})
+            return fetch(apt, debs, {name: version for name, (version, _) in lock.items()}, lock)
         if lock and not args.relock:
             say("the archive no longer serves the locked versions: taking the present, signed ones")
-        return fetch(apt, debs, apt.closure(args.packages))
+        return fetch(apt, debs, apt.closure(args.packages), lock)
     raise fault
 
 
@@ -249,6 +265,10 @@ def main() -> None:
     args = parser.parse_args()
     args.folder = args.folder.resolve()
     lock, debs = read_lock(args.lock), args.folder / "debs"
+    kind = architecture()
+    if kind != LOCKED_ARCHITECTURE:
+        say(f"the lock is {LOCKED_ARCHITECTURE}'s, this is {kind}: taking the present, signed versions")
+        lock = {}
     if args.relock or not kept_set(debs, lock):
         got = current(args, lock, debs)
         served_as_locked = all(got.get(name) == row for name, row in lock.items())

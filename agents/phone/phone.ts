@@ -35,6 +35,7 @@ interface Taken {
 
 const NO_STUN: RTCConfiguration = { iceServers: [] };
 const LOST_MILLISECONDS = 8000; // without media; the exchange gave the caller to somebody else after 6 s
+const REOFFER_MILLISECONDS = 50;
 const GATHER_MILLISECONDS = 100; // host candidates only: what is known by then is all we need
 
 export class Phone {
@@ -225,11 +226,19 @@ export class Phone {
   }
 
   #hold(line: LineName): void {
-    if (this.#taken[line]?.session.hold()) this.#event(line, "hold");
+    this.#reoffer(line, (session) => session.hold(), "hold");
   }
 
   #resume(line: LineName): void {
-    if (this.#taken[line]?.session.unhold()) this.#event(line, "resume");
+    this.#reoffer(line, (session) => session.unhold(), "resume");
+  }
+
+  /** A re-INVITE waits for the one under way: the key was pressed once and is meant. */
+  #reoffer(line: LineName, act: (session: RTCSession) => boolean, event: LineEvent): void {
+    const session = this.#taken[line]?.session;
+    if (!session || session.isEnded()) return;
+    if (!session.isReadyToReOffer()) setTimeout(() => this.#reoffer(line, act, event), REOFFER_MILLISECONDS);
+    else if (act(session)) this.#event(line, event);
   }
 
   #refer(line: LineName, target: string, replaces?: RTCSession): void {

@@ -1,7 +1,6 @@
 """A private Asterisk on our rendered configuration, on free ports, with tones for prompts."""
 
 import csv
-import os
 import re
 import socket
 import tempfile
@@ -82,7 +81,7 @@ class Lab:
         self.http_port, self.trunk_port = free_port(), free_port(TRUNK)
         self.rtp_start = free_range(400)
         settings = Settings()
-        self.binary = find(settings.asterisk, Path(os.environ.get("HOTLINE_TOOLS", settings.home / "tools")))
+        self.binary = find(settings.asterisk, settings.home / "tools")
         home = self.folder
         self.log_file = home / "log/asterisk.log"
         self.incoming, self.cel = home / "incoming", home / "cel.csv"

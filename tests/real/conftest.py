@@ -2,12 +2,15 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.real.agi_stand_in import AgiStandIn, Behaviour, routing
 from tests.real.asterisk_lab import QUEUE, TRUNK, Lab, short_folder
 from tests.real.phone import Phone
+from tests.real.sip_trace import SipTrace
+from tests.real.sipp import SippCall
 from tests.real.waiting import until
 
 
@@ -73,3 +76,23 @@ def caller(lab: Lab) -> Iterator[Callable[..., Phone]]:
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def sipp_call(lab: Lab, tmp_path: Path) -> Iterator[Callable[..., SippCall]]:
+    """A trunk caller played by SIPp: sipp_call("962299", "13812345678", hz=1000).answered()."""
+    made: list[SippCall] = []
+
+    def make(number: str, caller: str = "13812345678", hz: float = 0.0) -> SippCall:
+        made.append(SippCall(tmp_path, ("127.0.0.1", lab.sip_port), number, caller, hz, TRUNK))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def sip_trace(lab: Lab) -> SipTrace:
+    """What Asterisk sends and receives from now on, with times."""
+    return SipTrace(lab.cli, lab.folder / "log/sip.pcap")

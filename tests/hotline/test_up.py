@@ -10,43 +10,70 @@ import urllib.request
 import psutil
 import pytest
 
-from tests.hotline.city import City, wait_for
+from hotline.home import SERVICE_USER
+from tests.hotline.city import City, Running, wait_for
 
 pytestmark = pytest.mark.real
 
+CityUp = tuple[City, Running]
 
-def test_it_comes_up_passes_its_own_check_and_ctrl_c_stops_all_of_it(city: City) -> None:
-    running = city.up().wait_up()
+
+def test_once_up_all_is_there_and_its_own_check_finds_no_fault(city_up: CityUp) -> None:
+    city, _ = city_up
+    assert set(city.processes()) == {"up", "ivr", "desk", "clock", "asterisk", "postgres"}
     with urllib.request.urlopen(f"http://127.0.0.1:{city.ports['WEB_PORT']}/login") as page:
         assert page.status == 200
     checked = city.command("check", "--json")
-    findings = json.loads(checked.stdout)
-    faults = [one for one in findings["findings"] if not one["ok"] and one["subject"] != "disk"]
-    assert faults == []
-    assert set(city.processes()) == {"up", "ivr", "desk", "clock", "asterisk", "postgres"}
-
-    assert running.stop() == 0, running.said
-    wait_for(lambda: not city.processes(), "the end of all processes")
+    findings = json.loads(checked.stdout)["findings"]
+    assert [one for one in findings if not one["ok"] and one["subject"] != "disk"] == []
 
 
-def test_as_root_no_server_runs_as_root(city: City) -> None:
-    city.up().wait_up()
-    mine = psutil.Process().uids().real
-    expected = {"hotline"} if mine == 0 else {psutil.Process().username()}
+def test_the_servers_never_run_as_root(city_up: CityUp) -> None:
+    city, _ = city_up
+    me = psutil.Process()
+    expected = SERVICE_USER if me.uids().real == 0 else me.username()
     processes = city.processes()
-    assert {psutil.Process(processes[name]).username() for name in ("asterisk", "postgres")} == expected
+    assert {psutil.Process(processes[name]).username() for name in ("asterisk", "postgres")} == {expected}
 
 
-def test_a_second_start_finds_the_same_people_and_a_second_up_is_refused_by_name(city: City) -> None:
-    running = city.up().wait_up()
-    logins = re.findall(r"log in as +(\S+)", running.said)
+def test_a_second_up_is_refused_in_one_line_that_names_the_first(city_up: CityUp) -> None:
+    city, running = city_up
     second = city.command("up")
     assert second.returncode == 1
     assert second.stderr.splitlines() == [
         f"fault: a hotline is already up on {city.home} (pid {running.process.pid}): stop it first, "
         "or give this one its own HOTLINE_HOME and ports"
     ]
-    assert running.stop() == 0
+
+
+def test_calls_and_tickets_are_exported_as_one_json_document(city_up: CityUp) -> None:
+    city, _ = city_up
+    for what in ("calls", "tickets"):
+        exported = city.command("export", what, "--json")
+        assert exported.returncode == 0, exported.stderr
+        rows = json.loads(exported.stdout)
+        assert rows
+        assert not any(row["sealed"] for row in rows)
+    refused = city.command("export", "calls", "--json", "--viewer", "nobody")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "nobody logs in as 'nobody'" in refused.stderr
+
+
+def test_the_configuration_is_rendered_and_reloaded_without_ending_asterisk(city_up: CityUp) -> None:
+    city, _ = city_up
+    before = city.processes()
+    (city.home / "asterisk/etc/queues.conf").unlink()
+    reloaded = city.command("config", "--reload")
+    assert reloaded.returncode == 0, reloaded.stderr
+    assert "told Asterisk: module reload app_queue.so" in reloaded.stderr
+    assert city.processes() == before
+
+
+def test_ctrl_c_stops_all_of_it_and_a_second_start_finds_the_same_people(city: City) -> None:
+    running = city.up().wait_up()
+    logins = re.findall(r"log in as +(\S+)", running.said)
+    assert running.stop() == 0, running.said
+    wait_for(lambda: not city.processes(), "the end of all processes")
     again = city.up().wait_up()
     assert re.findall(r"log in as +(\S+)", again.said) == logins != []
     assert "demo city was laid out" not in again.said
@@ -119,24 +146,3 @@ def test_check_on_a_hotline_that_is_down_names_each_fault_with_its_remedy(city: 
     assert {"database", "asterisk", "manager", "menu", "desk"} <= set(faults)
     assert all(faults.values())
     assert city.processes() == {}
-
-
-def test_calls_and_tickets_are_exported_as_one_json_document(city: City) -> None:
-    city.up().wait_up()
-    for what in ("calls", "tickets"):
-        exported = city.command("export", what, "--json")
-        assert exported.returncode == 0, exported.stderr
-        rows = json.loads(exported.stdout)
-        assert isinstance(rows, list)
-        assert not any(row["sealed"] for row in rows)
-    refused = city.command("export", "calls", "--json", "--viewer", "nobody")
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert "nobody logs in as 'nobody'" in refused.stderr
-
-
-def test_the_configuration_is_rendered_and_reloaded_without_ending_asterisk(city: City) -> None:
-    city.up().wait_up()
-    before = city.processes()
-    reloaded = city.command("config", "--reload")
-    assert reloaded.returncode == 0, reloaded.stderr
-    assert city.processes() == before

@@ -1,13 +1,10 @@
 """A private Asterisk on our rendered configuration, on free ports, with tones for prompts."""
 
-import csv
 import re
 import socket
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import psutil
 
 from hotline.settings import CHECKOUT, Settings
 from telephony.asterisk import AsteriskServer, find
@@ -23,11 +20,11 @@ from telephony.config import (
 )
 from tests.real import audio
 from tests.real.ports import free_port, free_range
+from tests.real.running import QUEUE, Running
 from tests.real.waiting import until
 
 TRUNK = "127.0.0.2"
 LINE = "962299"
-QUEUE = "main"
 AMI_SECRET = "lab-secret"
 # Each prompt is a tone of its own, so that a test can tell what the caller hears.
 PROMPTS = {
@@ -48,12 +45,6 @@ NOBODYS_NUMBER = r"res_pjsip_refer.c: .*attempted blind transfer to '.*' but tar
 CONSULTATION_GONE = r"res_pjsip_refer.c: .*'external_replaces' extension not found"
 
 
-def complaints(log: str, expected: tuple[str, ...] = ()) -> list[str]:
-    """The ERROR and WARNING lines of an Asterisk log but for those that match `expected` patterns."""
-    lines = [line for line in log.splitlines() if re.search(r"\b(ERROR|WARNING)\[", line)]
-    return [line for line in lines if not any(re.search(pattern, line) for pattern in expected)]
-
-
 def people(hardware: int, browser: int = 0) -> tuple[Phone, ...]:
     kinds = ["hardware"] * hardware + ["browser"] * browser
     return tuple(
@@ -69,7 +60,7 @@ def people(hardware: int, browser: int = 0) -> tuple[Phone, ...]:
 
 
 @dataclass
-class Lab:
+class Lab(Running):
     """`folder` must be short enough for Asterisk's control socket (see conftest's `short_folder`)."""
 
     folder: Path
@@ -144,21 +135,7 @@ class Lab:
     def stop(self) -> None:
         self.server.stop()
 
-    def cli(self, command: str) -> str:
-        return self.server.cli(command)
-
     # ---- what Asterisk says of itself ----------------------------------------------------------------
-
-    def channels(self) -> list[list[str]]:
-        """One list per channel: name, context, extension, priority, state, application, …"""
-        return [
-            line.split("!") for line in self.cli("core show channels concise").splitlines() if "!" in line
-        ]
-
-    def in_queue(self) -> list[str]:
-        """The callers waiting, in order: channel names."""
-        text = self.cli(f"queue show {QUEUE}")
-        return re.findall(r"^\s+\d+\. (\S+) \(wait", text, re.MULTILINE)
 
     def member(self, number: int) -> str:
         """What the queue says of a phone, in one line ('' when it is no member)."""
@@ -192,29 +169,6 @@ class Lab:
             )
             said = link.makefile("rb")
             until(lambda: b"successfully queued" in said.readline(), "the originate to be accepted")
-
-    def complaints(self, *expected: str) -> list[str]:
-        return complaints(self.log_file.read_text(), expected)
-
-    def assert_clean_log(self, *expected: str) -> None:
-        """No ERROR and no WARNING since the start, but for lines that this test brought about."""
-        left = self.complaints(*expected)
-        assert not left, "\n".join(left)
-
-    def assert_nothing_left(self) -> None:
-        until(lambda: not self.channels(), "all channels to be gone")
-
-    def assert_recordings_closed(self) -> None:
-        """Wait until Asterisk holds no recording open: until then their end is in its buffers."""
-        asterisk = psutil.Process(self.server.pid)
-        until(
-            lambda: not any(file.path.startswith(str(self.incoming)) for file in asterisk.open_files()),
-            "the recordings to be closed",
-        )
-
-    def events(self) -> list[list[str]]:
-        """The rows of the CEL file so far."""
-        return list(csv.reader(self.cel.read_text().splitlines())) if self.cel.exists() else []
 
 
 def short_folder() -> Path:

@@ -12,6 +12,7 @@ from tests.real.phone import Phone
 from tests.real.sip_trace import SipTrace
 from tests.real.sipp import SippCall
 from tests.real.waiting import until
+from tests.real.whole import Whole
 
 
 @pytest.fixture
@@ -96,3 +97,17 @@ def sipp_call(lab: Lab, tmp_path: Path) -> Iterator[Callable[..., SippCall]]:
 def sip_trace(lab: Lab) -> SipTrace:
     """What Asterisk sends and receives from now on, with times."""
     return SipTrace(lab.cli, lab.folder / "log/sip.pcap")
+
+
+@pytest.fixture
+def whole() -> Iterator[Whole]:
+    """The complete hotline, up, with the demo city; a test may stop, kill and start it again."""
+    folder = short_folder()
+    whole = Whole(folder)
+    try:
+        yield whole.start()
+    finally:
+        if whole.process and whole.process.poll() is not None:
+            whole.start()  # adopts what a killed one left, so that it can be stopped
+        whole.stop()
+        shutil.rmtree(folder, ignore_errors=True)

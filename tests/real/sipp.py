@@ -85,9 +85,11 @@ class SippCall:
         program = shutil.which("sipp")
         assert program, "SIPp is missing: apt-get install sip-tester, or run script/setup --tests"
         self.process = subprocess.Popen(
-            [program, f"{server[0]}:{server[1]}", "-sf", str(scenario), "-i", address, "-p", str(self.port)]
-            + ["-m", "1", "-cid_str", self.call_id, "-nostdin", "-recv_timeout", "600000"]
-            + ["-trace_msg", "-message_file", str(self.trace_file)],
+            [
+                *(program, f"{server[0]}:{server[1]}", "-sf", str(scenario)),
+                *("-i", address, "-p", str(self.port), "-m", "1", "-cid_str", self.call_id, "-nostdin"),
+                *("-recv_timeout", "600000", "-trace_msg", "-message_file", str(self.trace_file)),
+            ],
             cwd=folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -127,7 +129,8 @@ class SippCall:
     def hang_up(self) -> None:
         """Have SIPp send BYE: a MESSAGE into its call is the sign to it."""
         sign = (
-            f"MESSAGE sip:caller@{self.address} SIP/2.0\r\nVia: SIP/2.0/UDP {self.address}:9;branch=z9hG4bKsign\r\n"
+            f"MESSAGE sip:caller@{self.address} SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP {self.address}:9;branch=z9hG4bKsign\r\n"
             f"From: <sip:test@{self.address}>;tag=test\r\nTo: <sip:caller@{self.address}>\r\n"
             f"Call-ID: {self.call_id}\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n"
         )

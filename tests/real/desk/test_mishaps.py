@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.real.desk.city import VOICE_HZ, DeskCity, Seat, call_in
 from tests.real.phone import Phone
@@ -137,3 +137,23 @@ def test_with_the_manager_link_down_the_record_still_comes_with_the_ring(
     agent.page.keyboard.press("p")
     agent.page.keyboard.press("1")
     agent.notice("电话系统暂时连不上")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("NotFoundError", "没有找到麦克风"),
+        ("NotAllowedError", "麦克风被拒绝"),
+        ("NotReadableError", "被别的程序占用"),
+    ],
+)
+def test_without_a_microphone_nobody_goes_on_duty_and_the_remedy_is_told(
+    browser: Browser, city: DeskCity, error: str, words: str
+) -> None:
+    agent = Seat(browser.new_context(locale="zh-CN"), city.base, "agent1")
+    refuse = f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', '{error}'))"
+    agent.page.add_init_script(refuse)
+    agent.log_in().says("未上岗")
+    agent.page.keyboard.press("r")
+    agent.notice(words)
+    agent.says("未上岗")

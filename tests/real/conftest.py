@@ -107,7 +107,7 @@ def whole() -> Iterator[Whole]:
     try:
         yield whole.start()
     finally:
-        if whole.process and whole.process.poll() is not None:
+        if whole.killed:
             whole.start()  # adopts what a killed one left, so that it can be stopped
         whole.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -53,9 +53,11 @@ class Whole(Running):
             output=self.home.log / "asterisk.out",
         )
         self.process: subprocess.Popen[bytes] | None = None
+        self.killed = False
 
     def start(self) -> "Whole":
         """Bring everything up; AssertionError with what it said when it does not come up."""
+        self.killed = False
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "hotline.cli", "up"],
@@ -93,6 +95,7 @@ class Whole(Running):
     def kill(self) -> None:
         """SIGKILL of `up` alone: Asterisk and PostgreSQL live on, and the next start adopts them."""
         assert self.process
+        self.killed = True
         self.process.kill()
         self.process.wait()
 

@@ -72,7 +72,7 @@ class Leg:
 
     def __init__(self, phone: "Phone", call_id: str, hz: float) -> None:
         self.phone, self.call_id = phone, call_id
-        self.media = Media(phone.address, hz)
+        self.media = phone.ears(phone.address, hz)
         self.state = "calling"
         self.invite: Message | None = None
         self.code = 0
@@ -154,6 +154,8 @@ class Leg:
 
 class Phone:
     """`hz`: the tone it speaks. `account` '' for a trunk caller, who is known by address alone."""
+
+    ears: type[Media] = Media
 
     def __init__(
         self,

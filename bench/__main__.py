@@ -1,0 +1,129 @@
+"""`script/bench`: runs what is asked for, prints figures beside their aims; `--json` prints them for programs."""
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench import held, house, machine, per_call, pop
+from bench.callers import BenchError
+from hotline.settings import CHECKOUT
+from routing.policy import load
+from telephony.asterisk import AsteriskFault
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+MEASURES = ("call", "held", "pop")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table. `aim` as words; `met` is None for a figure that only explains."""
+
+    name: str
+    value: float
+    unit: str = ""
+    aim: str = ""
+    met: bool | None = None
+
+
+def main(
+    measures: Annotated[list[str] | None, typer.Argument(help="call, held, pop; all by default")] = None,
+    rounds: Annotated[int, typer.Option(help="call: turns of ours and bare")] = 4,
+    calls: Annotated[int, typer.Option(help="call: calls in each turn")] = 40,
+    ramps: Annotated[int, typer.Option(help="held: ramps of ours and bare")] = 2,
+    most: Annotated[int, typer.Option(help="held: a ramp ends at so many calls")] = 400,
+    rings: Annotated[int, typer.Option(help="pop: rings of the desk")] = 300,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+) -> None:
+    """Figures of the hotline as ratios measured in one run. Exit 1 when a run is worth nothing."""
+    wanted = measures or list(MEASURES)
+    if unknown := set(wanted) - set(MEASURES):
+        raise typer.BadParameter(f"no such measure: {', '.join(sorted(unknown))}")
+    policy = load(CHECKOUT / "policies/mianyang-962299.toml")
+    figures: list[Figure] = []
+    began = time.monotonic()
+    try:
+        with house.hotline() as (ours, city), house.bare(policy) as bare:
+            facts = machine.facts(ours)
+            _tell("both systems are up", began)
+            if "call" in wanted:
+                figures += _per_call(per_call.measure(ours, bare, rounds, calls))
+                _tell("processor time of a call measured", began)
+            if "pop" in wanted:
+                figures += _pop(pop.measure(ours, city, rings))
+                _tell("rings measured", began)
+            if "held" in wanted:
+                figures += _held(held.measure(ours, bare, ramps, most))
+                _tell("calls held measured", began)
+    except (BenchError, AsteriskFault, AssertionError) as why:
+        console.print(f"[red]fault[/]: {why}")
+        sys.exit(1)
+    facts["load at the end"] = machine.load()
+    _print(figures, facts, as_json)
+
+
+def _per_call(one: per_call.PerCall) -> list[Figure]:
+    return [
+        *(Figure(f"call: {name}", ms, "ms") for name, ms in one.ours.items()),
+        Figure("call: asterisk, bare dialplan", one.bare["asterisk"], "ms"),
+        Figure("call: Asterisk ours ÷ bare", one.asterisk_ratio),
+        Figure(
+            "call: voice menu's Python ÷ Asterisk", one.answering_ratio, "", "≤ 1", one.answering_ratio <= 1
+        ),
+        Figure("call: all our Python ÷ Asterisk", one.python_ratio, "", "≤ 1", one.python_ratio <= 1),
+    ]
+
+
+def _held(one: held.Held) -> list[Figure]:
+    ramps = [("ours", ramp) for ramp in one.ours] + [("bare", ramp) for ramp in one.bare]
+    return [
+        *(
+            Figure(f"held: {n}{'' if ramp.broke else ' (bound reached)'}", ramp.held, "calls")
+            for n, ramp in ramps
+        ),
+        *(Figure(f"held: {name}, a core's worth", ramp.by_processor, "calls") for name, ramp in ramps),
+        Figure("held: ours ÷ bare, sound in time", one.ratio, "", "≥ 0.9", one.ratio >= 0.9),
+        Figure("held: ours ÷ bare, processor", one.processor_ratio, "", "≥ 0.9", one.processor_ratio >= 0.9),
+    ]
+
+
+def _pop(one: pop.Pops) -> list[Figure]:
+    p99 = one.at(0.99)
+    return [
+        Figure("pop: rings", len(one.painted) + one.unpainted),
+        Figure("pop: never painted", one.unpainted),
+        Figure("pop: INVITE to the phone's script, p50", pop.percentile(one.heard, 0.5), "ms"),
+        Figure("pop: record from the server, p50", pop.percentile(one.fetched, 0.5), "ms"),
+        Figure("pop: INVITE to painted, p50", one.at(0.5), "ms"),
+        Figure("pop: INVITE to painted, p99", p99, "ms", "≤ 50 ms", p99 <= 50),
+        Figure("pop: INVITE to painted, first ring", one.painted[0], "ms"),
+    ]
+
+
+def _tell(words: str, began: float) -> None:
+    console.print(f"{time.monotonic() - began:4.0f} s  {words}; load {machine.load()}")
+
+
+def _print(figures: list[Figure], facts: dict[str, str], as_json: bool) -> None:
+    if as_json:
+        rows = [
+            {"name": f.name, "value": f.value, "unit": f.unit, "aim": f.aim, "met": f.met} for f in figures
+        ]
+        print(json.dumps({"machine": facts, "figures": rows}, ensure_ascii=False))
+        return
+    table = Table("figure", "value", "aim", "met")
+    for f in figures:
+        met = {True: "yes", False: "NO", None: ""}[f.met]
+        table.add_row(f.name, f"{f.value:.3g} {f.unit}".strip(), f.aim, met)
+    out = Console(highlight=False)
+    out.print(table)
+    for name, fact in facts.items():
+        out.print(f"{name}: {fact}")
+
+
+typer.run(main)

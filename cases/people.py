@@ -8,7 +8,7 @@ from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from cases import journal
@@ -78,6 +78,49 @@ def create_person(
         new_secret(session, person.id)
     journal.append(session, by, "person.created", "person", person.id, role=role.value)
     return person
+
+
+def set_password(session: Session, login: str, password: str, by: Viewer | None = None) -> Person:
+    """Give somebody a new password; whoever is logged in with the old one is logged out. Raises Refused."""
+    person = _person(session, login)
+    if len(password) < SHORTEST_PASSWORD:
+        raise Refused({"password": "too_short"})
+    person.password_hash = _hasher.hash(password)
+    _log_out(session, person.id)
+    journal.append(session, by, "person.password_set", "person", person.id)
+    return person
+
+
+def dismiss(session: Session, login: str, by: Viewer | None = None) -> Person:
+    """Somebody leaves: no log-in, no phone, off duty; what they did stays on record. Raises Refused."""
+    person = _person(session, login)
+    person.active = False
+    session.execute(
+        update(PersonDuty).where(PersonDuty.person_id == person.id).values(wanted="off", wanted_reason="")
+    )
+    _log_out(session, person.id)
+    journal.append(session, by, "person.left", "person", person.id)
+    return person
+
+
+def everybody(session: Session) -> list[Person]:
+    """All who work here now, by log-in."""
+    return list(session.scalars(select(Person).where(Person.active).order_by(Person.login)))
+
+
+def _person(session: Session, login: str) -> Person:
+    person = session.scalar(select(Person).where(Person.login == login.strip().lower(), Person.active))
+    if person is None:
+        raise Refused({"login": "unknown"})
+    return person
+
+
+def _log_out(session: Session, person_id: int) -> None:
+    session.execute(
+        update(WebSession)
+        .where(WebSession.person_id == person_id, WebSession.ended_at.is_(None))
+        .values(ended_at=func.now())
+    )
 
 
 def check_password(session: Session, login: str, password: str) -> Person | None:

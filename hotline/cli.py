@@ -5,14 +5,14 @@ Words for people go to standard error or, where they are the answer, to standard
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+
+from hotline import people
+from hotline.faults import errors, foreseen
 
 if TYPE_CHECKING:
     from hotline.home import Home
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # locals hold callers' data
     help="A hotline contact centre on Asterisk. Start with: hotline up",
 )
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+app.add_typer(people.app, name="people")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Parent = Annotated[int, typer.Option(hidden=True, help="End when this process does.")]
@@ -40,7 +40,7 @@ def up() -> None:
     """Everything on this machine, until Ctrl-C."""
     from hotline.up import Up
 
-    with _faults():
+    with foreseen():
         settings, home = _ground()
         Up(settings, home, Console(highlight=False)).run()
 
@@ -70,7 +70,7 @@ def config(
     """Render the Asterisk files from settings, policy and people."""
     from hotline import wiring
 
-    with _faults():
+    with foreseen():
         settings, home = _ground()
         home.prepare()
         policy = wiring.policy(settings)
@@ -92,7 +92,7 @@ def migrate() -> None:
     from hotline import wiring
     from storage import migrate as migrations
 
-    with _faults():
+    with foreseen():
         settings, home = _ground()
         url = wiring.database_url(settings, home)
         migrations.upgrade(url)
@@ -118,7 +118,7 @@ def export(
 
     if not as_json:
         raise typer.BadParameter("add --json", param_hint="--json")
-    with _faults():
+    with foreseen():
         settings, home = _ground()
         wiring.export(wiring.database_url(settings, home), what.value, viewer)
 
@@ -132,7 +132,7 @@ def prompts(
     """What the caller hears: each prompt, its recording, and its state."""
     from hotline import prompts as voice
 
-    with _faults():
+    with foreseen():
         settings, _ = _ground()
         sys.exit(
             voice.speak(settings, everything=everything) if render else voice.show(settings, as_json=as_json)
@@ -144,7 +144,7 @@ def demo() -> None:
     """A small believable city: people, callers, calls and tickets. Only into an empty database."""
     from hotline import wiring
 
-    with _faults():
+    with foreseen():
         settings, home = _ground()
         url = wiring.database_url(settings, home)
         laid_out = wiring.lay_out_demo(url, wiring.policy(settings))
@@ -163,7 +163,7 @@ def _role(role: str, parent: int) -> None:
 
     if parent:
         die_with_parent(parent)
-    with _faults():
+    with foreseen():
         settings, home = _ground()
         roles.run(role, settings, home)
 
@@ -174,26 +174,6 @@ def _ground() -> tuple["Settings", "Home"]:
 
     chosen = settings.load()
     return chosen, Home(chosen.home)
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    """A foreseen fault is told in its own words, a line each, and ends with 1; never a traceback."""
-    from hotline.wiring import FORESEEN
-    from storage.database import DatabaseAway
-
-    try:
-        yield
-    except DatabaseAway as why:
-        first = str(why).splitlines()[0]
-        errors.print(f"[red]fault:[/] {escape(first)}: start it with hotline up, or see hotline check")
-        sys.exit(1)
-    except FORESEEN as why:
-        for line in str(why).splitlines():
-            errors.print(f"[red]fault:[/] {escape(line)}")
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def main() -> None:

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     policy: Path = CHECKOUT / "policies" / "mianyang-962299.toml"
     sounds: Path | None = None  # studio recordings that replace prompts; default: home/sounds
     log_level: str = "INFO"
+    demo: bool = True  # lay out the demo city at the first start, into an empty database
 
     @field_validator("bind")
     @classmethod

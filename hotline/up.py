@@ -121,7 +121,7 @@ class Up:
         adopting = asterisk.adopt()
         self._require_ports(adopting)
         url = self._raise_database()
-        new_city = wiring.prepare_database(url, policy)
+        new_city = wiring.prepare_database(url, policy, with_demo=self.settings.demo)
         self._step("the demo city was laid out" if new_city else "the database has its newest shape")
         changed = wiring.render_config(self.settings, self.home, url, policy, asterisk.binary)
         self._raise_asterisk(asterisk, adopting, changed)
@@ -220,6 +220,8 @@ class Up:
         lines += [
             f"  log in as [bold]{one.user:10}[/] {one.password:14} {one.name}, {one.role}" for one in logins
         ]
+        if not logins:
+            lines.append("  hotline people list says who may log in; hotline people add lets somebody in")
         self.console.print("\n".join(lines), highlight=False, soft_wrap=True)
 
     # -- while up -------------------------------------------------------------------------------

@@ -213,8 +213,8 @@ def _told(place: tuple[int | str, ...], message: str) -> str:
 # -- the first start ------------------------------------------------------------------------------
 
 
-def prepare_database(url: str, city: Policy) -> bool:
-    """Newest shape; into an empty one goes the demo city. True when it did."""
+def prepare_database(url: str, city: Policy, *, with_demo: bool = True) -> bool:
+    """Newest shape; into an empty one goes the demo city, if wanted. True when it did."""
     migrate.upgrade(url)
     database = Database(url, pool_size=1)
     try:
@@ -222,7 +222,7 @@ def prepare_database(url: str, city: Policy) -> bool:
             deadlines.seed_calendar(session)
     finally:
         database.close()
-    return lay_out_demo(url, city)
+    return with_demo and lay_out_demo(url, city)
 
 
 def lay_out_demo(url: str, city: Policy) -> bool:

@@ -11,9 +11,11 @@ from cases.people import (
     SESSION_LONGEST,
     check_password,
     create_person,
+    dismiss,
     end_session,
     new_secret,
     phones,
+    set_password,
     start_session,
     viewer_of,
 )
@@ -111,3 +113,27 @@ def test_an_old_secret_lives_as_long_as_one_newer(database: Database, staff: Sta
 def test_only_people_with_an_extension_have_a_phone(database: Database, staff: Staff) -> None:
     with database.session() as session:
         assert [phone.extension for phone in phones(session)] == ["8001", "8002", "8003"]
+
+
+def test_a_new_password_ends_the_log_ins_of_the_old_one(database: Database, staff: Staff) -> None:
+    with database.session() as session:
+        person = session.get_one(Person, staff.agent.person_id)
+        token = start_session(session, person)
+        set_password(session, person.login, "another password")
+        assert check_password(session, person.login, PASSWORD) is None
+        assert check_password(session, person.login, "another password") is not None
+        session.expire_all()
+        assert viewer_of(session, token) is None
+
+
+def test_who_leaves_has_no_log_in_and_no_phone(database: Database, staff: Staff) -> None:
+    with database.session() as session:
+        person = session.get_one(Person, staff.agent.person_id)
+        token = start_session(session, person)
+        dismiss(session, person.login)
+        assert check_password(session, person.login, PASSWORD) is None
+        assert person.id not in [phone.person_id for phone in phones(session)]
+        session.expire_all()
+        assert viewer_of(session, token) is None
+        with pytest.raises(Refused):
+            dismiss(session, person.login)

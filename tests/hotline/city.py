@@ -39,11 +39,12 @@ class City:
         }
         (home / "tools").symlink_to(home_folder() / "tools")
 
-    def command(self, *words: str, **changes: str) -> subprocess.CompletedProcess[str]:
-        """Run to its end."""
+    def command(self, *words: str, typed: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
+        """Run to its end, with `typed` as its standard input."""
         return subprocess.run(
             self._argv(*words),
             env={**self.environment, **changes},
+            input=typed,
             capture_output=True,
             text=True,
             timeout=PATIENCE_SECONDS,

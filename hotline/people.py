@@ -1,0 +1,143 @@
+"""`hotline people`: who works here. Changes reach a running Asterisk at once; no call is dropped."""
+
+import getpass
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hotline.faults import errors, foreseen
+from storage.viewer import Role
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from cases.errors import Refused
+    from hotline.home import Home
+    from hotline.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="Members of staff and their phones.")
+Login = Annotated[str, typer.Argument(help="What they log in as.")]
+REMEDIES = {
+    ("login", "required"): "write what they log in as",
+    ("login", "taken"): "somebody logs in so already: choose another, or see hotline people list",
+    ("login", "unknown"): "nobody logs in so: see hotline people list",
+    ("name", "required"): "write their name with --name",
+    ("extension", "taken"): "somebody has it already: see hotline people list",
+    ("extension", "number"): "write 3 to 6 digits, as in 8005",
+    ("password", "too_short"): "write at least 8 characters",
+}
+
+
+class Kind(StrEnum):
+    browser = "browser"
+    hardware = "hardware"
+
+
+@app.command("list")
+def show() -> None:
+    """Everybody who works here."""
+    from cases import people
+
+    with _staff(changes_phones=False) as session:
+        table = Table("log-in", "name", "role", "extension", "phone", box=None)
+        for one in people.everybody(session):
+            table.add_row(*map(escape, (one.login, one.name, one.role, one.extension or "", one.phone)))
+        Console(highlight=False).print(table)
+
+
+@app.command()
+def add(
+    login: Login,
+    name: Annotated[str, typer.Option(help="As colleagues know them.")],
+    role: Annotated[Role, typer.Option(help="What they are here to do.")] = Role.AGENT,
+    extension: Annotated[str, typer.Option(help="What colleagues dial, 3 to 6 digits; none: no phone.")] = "",
+    phone: Annotated[Kind, typer.Option(help="The browser, or a SIP phone on the desk.")] = Kind.browser,
+) -> None:
+    """Somebody new. The password is asked for, or read from standard input."""
+    from cases import people
+
+    password = _password()
+    with _staff(changes_phones=bool(extension)) as session:
+        person = people.create_person(session, login, name, role, password, extension or None, phone.value)
+        errors.print(f"{escape(person.name)} logs in as {escape(person.login)}")
+        if person.extension and phone is Kind.hardware:
+            mine = next(one for one in people.phones(session) if one.person_id == person.id)
+            errors.print(f"their phone registers as {mine.endpoint} with the secret {mine.secrets[0]}")
+
+
+@app.command()
+def password(login: Login) -> None:
+    """A new password, asked for or read from standard input; open log-ins end."""
+    from cases import people
+
+    chosen = _password()
+    with _staff(changes_phones=False) as session:
+        people.set_password(session, login, chosen)
+        errors.print(f"{escape(login)} has a new password and is logged out everywhere")
+
+
+@app.command()
+def leave(login: Login) -> None:
+    """Somebody leaves: no log-in and no phone from now on; what they did stays on record."""
+    from cases import people
+
+    with _staff(changes_phones=True) as session:
+        errors.print(f"{escape(people.dismiss(session, login).name)} has left")
+
+
+@contextmanager
+def _staff(*, changes_phones: bool) -> Iterator["Session"]:
+    """One transaction on the people; afterwards, if asked, Asterisk is told who has a phone."""
+    from cases.errors import Refused
+    from hotline import wiring
+    from hotline.home import Home
+    from hotline.settings import load
+    from storage.database import Database
+
+    with foreseen():
+        settings = load()
+        home = Home(settings.home)
+        url = wiring.database_url(settings, home)
+        database = Database(url, pool_size=1)
+        try:
+            with database.session() as session:
+                yield session
+        except Refused as why:
+            _refuse(why)
+        finally:
+            database.close()
+        if changes_phones:
+            _tell_asterisk(settings, home, url)
+
+
+def _tell_asterisk(settings: "Settings", home: "Home", url: str) -> None:
+    from hotline import wiring
+
+    server = wiring.asterisk(settings, home)
+    changed = wiring.render_config(settings, home, url, wiring.policy(settings), server.binary)
+    for line in wiring.reload(server, changed):
+        errors.print(line)
+
+
+def _refuse(why: "Refused") -> None:
+    for field, code in why.faults.items():
+        errors.print(f"[red]fault:[/] {field}: {REMEDIES.get((field, code), code)}")
+    sys.exit(1)
+
+
+def _password() -> str:
+    """Typed twice, or one line of standard input, so that no password stands in a command's history."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    chosen = getpass.getpass("password: ")
+    if chosen != getpass.getpass("again: "):
+        errors.print("[red]fault:[/] password: the two differ: try again")
+        sys.exit(1)
+    return chosen

@@ -6,7 +6,7 @@ by APScheduler, which remembers nothing: what is due is in the database and on t
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -28,25 +28,39 @@ LOCK = 962299_003  # advisory, in the hotline's database
 RETRY_SECONDS = 1.0
 BEAT_SECONDS = 2.0
 CALLERS_CHANNEL = "PJSIP/trunk-"
-SNAPSHOT_AGE = timedelta(seconds=30)  # a call that began later may not be in it yet
+NAMED_WITHIN = timedelta(seconds=2)  # of a channel's birth its call's id is on it
 
 log = structlog.get_logger(__name__)
 
 
 def run(settings: Settings, home: Home, stop: threading.Event) -> None:
-    """Wait for the lock, keep time until stopped or until the lock is lost; then wait for it again."""
-    while not stop.is_set():
-        try:
-            with _the_lock(wiring.database_url(settings, home)) as held:
-                if held is None:
-                    stop.wait(RETRY_SECONDS)
-                    continue
-                with _ticking(settings, home):
+    """Keep time while we have the lock, until stopped; wait for it while another process has it.
+
+    With the database away nobody can take it from us, and we keep time on: wrap-ups end meanwhile.
+    """
+    said = ""
+    with ExitStack() as ticking:
+        ticks = False
+        while not stop.is_set():
+            try:
+                with _the_lock(wiring.database_url(settings, home)) as held:
+                    said = ""
+                    if held is None:
+                        ticking.close()
+                        ticks = False
+                        stop.wait(RETRY_SECONDS)
+                        continue
+                    if not ticks:
+                        ticking.enter_context(_ticking(settings, home))
+                        ticks = True
                     log.info("ticking")
                     _hold(held, stop)
-        except psycopg.OperationalError as why:
-            log.warning("clock_without_database", why=str(why).strip().splitlines()[0])
-            stop.wait(RETRY_SECONDS)
+                    ticking.close()
+            except psycopg.OperationalError as why:
+                if not said:
+                    said = str(why).strip().splitlines()[0]
+                    log.warning("clock_without_database", why=said)
+                stop.wait(RETRY_SECONDS)
 
 
 @contextmanager
@@ -72,14 +86,14 @@ def _ticking(settings: Settings, home: Home) -> Iterator[None]:
     database = Database(wiring.database_url(settings, home))
     link = AmiLink("127.0.0.1", settings.ami_port, wiring.AMI_USER, home.secrets().ami_secret)
     watch = Watch(link, database, {queue.name: queue.wrapup_seconds for queue in policy.queues})
-    records = Records(link, CelReader(home.cel, database, policy), database)
+    spool = partial(import_spool, database, home.spool, policy)
+    records = Records(link, spool, CelReader(home.cel, database, policy), database)
     ledger = Ledger(
         home.recordings_incoming, home.recordings_kept, database, zone=policy.zone, is_live=records.is_live
     )
     sweeps = [
         Sweep("call records", 1, records.sweep),
         Sweep("recordings", 2, lambda: ledger.sweep(datetime.now(UTC))),
-        Sweep("spool", 5, partial(import_spool, database, home.spool, policy)),
     ]
     scheduler = BackgroundScheduler(
         job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}, timezone="UTC"
@@ -101,9 +115,13 @@ def _ticking(settings: Settings, home: Home) -> Iterator[None]:
 
 
 class Records:
-    """Call records from Asterisk's event file; what it died too fast to write, from what it no longer has."""
+    """Call records from the menu's spool, then from Asterisk's event file; what Asterisk died too fast to
+    write, from what it no longer has."""
 
-    def __init__(self, link: AmiLink, reader: CelReader, database: Database) -> None:
+    def __init__(
+        self, link: AmiLink, import_spool: Callable[[], object], reader: CelReader, database: Database
+    ) -> None:
+        self._import_spool = import_spool
         self._reader = reader
         self._database = database
         self._snapshot: tuple[datetime, frozenset[str]] | None = None
@@ -117,15 +135,17 @@ class Records:
 
     def _keep(self, snapshot: Snapshot) -> None:
         self._live = frozenset(str(channel.get("AccountCode", "")) for channel in snapshot.channels)
-        self._snapshot = (datetime.now(UTC) - SNAPSHOT_AGE, self._live)
+        self._snapshot = (snapshot.asked_at - NAMED_WITHIN, self._live)
 
     def _hear(self, event: Message) -> None:
         if event.get("Event") == "Hangup" and str(event.get("Channel", "")).startswith(CALLERS_CHANNEL):
             self._live -= {str(event.get("AccountCode", ""))}
 
     def sweep(self) -> None:
-        """The file first: it knows how a call ended. Raises DatabaseAway."""
+        """In the order of who knows more: what a caller pressed (her call may have to be sealed before
+        anybody sees it), how a call ended, that it is no more. Raises DatabaseAway: the rest waits."""
         snapshot = self._snapshot
+        self._import_spool()
         self._reader.read()
         if snapshot is not None:
             began_before, alive = snapshot

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from cases.calls import Arrival, Step, end_call, note_steps, open_call, route_call
@@ -79,7 +80,10 @@ class Spool:
 
 
 def import_spool(database: Database, folder: Path, policy: Policy) -> int:
-    """Store what waits in the spool, file by file; how many were stored. Stops when the database is away."""
+    """Store what waits in the spool, file by file; how many were stored. Raises DatabaseAway: the rest waits.
+
+    To be done before the channel events are read: whoever opens these calls otherwise knows no seal.
+    """
     stored = 0
     for path in Spool(folder).waiting():
         try:
@@ -87,8 +91,8 @@ def import_spool(database: Database, folder: Path, policy: Policy) -> int:
             with database.session(IMPORT_SECONDS) as session:
                 open_call(session, visit.arrival, policy)
                 write_visit(session, visit, policy)
-        except DatabaseAway:
-            break
+        except (DatabaseAway, OperationalError):  # the file is not to blame
+            raise
         except Exception:
             _log.exception("spool_file_refused", file=path.name)
             path.rename(path.with_suffix(KEPT_ASIDE))

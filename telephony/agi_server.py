@@ -149,13 +149,18 @@ class AgiServer:
 
     def _admit(self, sock: socket.socket) -> None:
         if len(self._waiting) >= self._max_waiting:
-            self._refuse(sock, "too many connections without a header")
-            return
+            self._make_room(next(iter(self._waiting.values())))
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         waiting = _Waiting(sock, time.monotonic() + self._header_seconds)
         self._waiting[sock.fileno()] = waiting
         self._selector.register(sock, selectors.EVENT_READ, waiting)
+
+    def _make_room(self, oldest: _Waiting) -> None:
+        """Asterisk speaks at once: who has waited longest and has not spoken by now is the least missed."""
+        self._read_header(oldest)
+        if oldest.sock.fileno() in self._waiting:
+            self._refuse(self._forget(oldest), "too many connections without a header")
 
     def _read_header(self, waiting: _Waiting) -> None:
         if waiting.sock.fileno() not in self._waiting:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
@@ -65,8 +66,12 @@ USUAL = Patience()
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What Asterisk says is so: queues, members and waiting callers (QueueStatus), channels."""
+    """What Asterisk says is so: queues, members and waiting callers (QueueStatus), channels.
 
+    Whatever was so at `asked_at` (UTC) and lasts is in it.
+    """
+
+    asked_at: datetime
     queues: tuple[Message, ...]
     channels: tuple[Message, ...]
 
@@ -271,9 +276,10 @@ class AmiLink:
         while True:
             self._snapshot_wanted.clear()
             self._inbox.hold()
+            asked_at = datetime.now(UTC)
             queues = await protocol.ask(request("QueueStatus", {}), self._patience.snapshot)
             channels = await protocol.ask(request("CoreShowChannels", {}), self._patience.snapshot)
-            self._inbox.release(Snapshot(tuple(queues[1:]), tuple(channels[1:])))
+            self._inbox.release(Snapshot(asked_at, tuple(queues[1:]), tuple(channels[1:])))
             self.figures.snapshots += 1
             await asyncio.sleep(min(0.2, self._patience.redraw))  # a storm of losses asks for few snapshots
             try:

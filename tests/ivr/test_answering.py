@@ -17,7 +17,7 @@ from ivr.answering import Answering, prompt_seconds
 from ivr.spool import Spool, import_spool
 from routing.policy import Policy
 from routing.working_time import Calendar
-from storage.database import Database
+from storage.database import Database, DatabaseAway
 from storage.tables import Call, CallStep
 from telephony.agi_server import AgiServer
 from tests.ivr.test_inbound import QUEUE, a_policy
@@ -191,7 +191,8 @@ def test_a_spool_file_that_makes_no_sense_is_kept_aside_and_the_others_are_store
 def test_the_spool_waits_while_the_database_is_away(away: Database, spool: Path) -> None:
     with a_hotline(away, spool) as server:
         FakeAsterisk(keys=["1"]).call(server.port)
-    assert import_spool(away, spool, a_policy()) == 0
+    with pytest.raises(DatabaseAway):
+        import_spool(away, spool, a_policy())
     assert len(list(spool.iterdir())) == 1
 
 

@@ -1,7 +1,6 @@
 """One end of an RTP stream: says a tone and key presses, keeps what it hears. No signalling here."""
 
 import random
-import select
 import socket
 import struct
 import threading
@@ -87,9 +86,11 @@ class Media:
 
     def _listen(self, until: float) -> None:
         while (left := until - time.monotonic()) > 0:
-            if not select.select([self.socket], [], [], left)[0]:
+            self.socket.settimeout(left)
+            try:
+                packet = self.socket.recv(2048)
+            except TimeoutError:
                 return
-            packet = self.socket.recv(2048)
             if len(packet) > 12 and packet[1] & 0x7F == 8 and not self.muted:
                 self._heard.append((time.monotonic(), packet[12:]))
 

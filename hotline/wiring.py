@@ -94,13 +94,16 @@ def database_url(settings: Settings, home: Home) -> str:
 
 
 def require_database(url: str) -> None:
-    """Raises DatabaseAway with a remedy when the operator's server does not answer."""
+    """Raises WiringError when the operator's server does not answer."""
     database = Database(url, pool_size=1)
     try:
         with database.session():
             pass
     except DatabaseAway as why:
-        raise DatabaseAway(f"HOTLINE_DATABASE_URL: {why}: start that server, or correct the setting") from why
+        fault = str(why).splitlines()[0]
+        raise WiringError(
+            f"HOTLINE_DATABASE_URL: {fault}: start that server, or correct the setting"
+        ) from why
     finally:
         database.close()
 

@@ -1,4 +1,4 @@
-"""`script/bench`: runs what is asked for, prints figures beside their aims; `--json` prints them for programs."""
+"""`script/bench`: runs what is asked for and prints each figure beside its aim; `--json` for programs."""
 
 import json
 import sys

@@ -5,10 +5,31 @@ Personal data is referenced by id and never copied here, so that erasing it brea
 
 from typing import Any
 
+from sqlalchemy import BigInteger, String, bindparam, exists, insert, select
 from sqlalchemy.orm import Session
 
 from storage.tables import Journal
 from storage.viewer import COMMAND_LINE, Viewer
+
+_FACTS = ("act", "subject_kind", "subject_id")
+_ONCE = insert(Journal.__table__).from_select(  # type: ignore[arg-type]
+    ["actor_id", *_FACTS, "address"],
+    select(
+        bindparam("actor_id", type_=BigInteger),
+        *(bindparam(name, type_=String) for name in (*_FACTS, "address")),
+    ).where(
+        ~exists().where(
+            Journal.actor_id == bindparam("actor_id"),
+            *(getattr(Journal, name) == bindparam(name) for name in _FACTS),
+        )
+    ),
+)
+
+
+def append_once(session: Session, viewer: Viewer, act: str, subject_kind: str, subject_id: str) -> None:
+    """One entry, unless this person has the same already."""
+    facts = {"act": act, "subject_kind": subject_kind, "subject_id": subject_id}
+    session.connection().execute(_ONCE, facts | {"actor_id": viewer.person_id, "address": viewer.address})
 
 
 def append(

@@ -3,8 +3,10 @@
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import BigInteger, Select, String, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from cases import journal
@@ -14,7 +16,7 @@ from cases.permissions import Action, demand
 from cases.states import OPEN
 from cases.visible import name, visible_calls, visible_tickets
 from routing.numbers import display
-from storage.tables import Call, Caller, Journal, Ticket, TicketCall
+from storage.tables import Call, Caller, Ticket, TicketCall
 from storage.viewer import Viewer
 
 EARLIER_CALLS = 10
@@ -34,6 +36,50 @@ class Pop:
     draft: DraftState | None
 
 
+_OFFER = select(Call.offer_token, Call.sealed).where(Call.id == bindparam("call_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked for a pop. Put together once a viewer: a ring leaves no time for it."""
+
+    call: Select[Any]  # call_id → the call and its caller
+    saved: Select[Any]  # call_id → its tickets
+    earlier: Select[Any]  # call_id, number, caller_id, began_at → calls
+    open: Select[Any]  # call_id, number, caller_id → tickets not saved from it
+
+
+@lru_cache(maxsize=512)
+def _asked(viewer: Viewer) -> _Asked:
+    call_id = bindparam("call_id", type_=String)
+    number = bindparam("number", type_=String)
+    caller_id = bindparam("caller_id", type_=BigInteger)
+    # What is not known is NULL, and equals nothing.
+    same_caller = or_(Call.number == number, Call.caller_id == caller_id)
+    same_ticket = or_(
+        Ticket.calling_number == number, Ticket.contact_number == number, Ticket.caller_id == caller_id
+    )
+    of_this_call = select(TicketCall.ticket_id).where(TicketCall.call_id == call_id)
+    return _Asked(
+        call=visible_calls(viewer)
+        .add_columns(Caller)
+        .outerjoin(Caller, Caller.id == Call.caller_id)
+        .where(Call.id == call_id),
+        saved=visible_tickets(viewer)
+        .join(TicketCall, TicketCall.ticket_id == Ticket.id)
+        .where(TicketCall.call_id == call_id)
+        .order_by(Ticket.id.desc()),
+        earlier=visible_calls(viewer)
+        .where(same_caller, Call.id != call_id, Call.began_at <= bindparam("began_at"))
+        .order_by(Call.began_at.desc())
+        .limit(EARLIER_CALLS),
+        open=visible_tickets(viewer)
+        .where(same_ticket, Ticket.state.in_(OPEN), Ticket.id.not_in(of_this_call))
+        .order_by(Ticket.id.desc())
+        .limit(EARLIER_CALLS),
+    )
+
+
 def offered(session: Session, viewer: Viewer, call_id: str, token: str = "") -> Pop:
     """The record of a call that rings at the viewer's phone.
 
@@ -41,52 +87,37 @@ def offered(session: Session, viewer: Viewer, call_id: str, token: str = "") -> 
     it plain visibility applies. Raises NotVisible.
     """
     demand(viewer, Action.SEE_CASES)
-    call = session.get(Call, call_id)
-    if call is None:
+    offer = session.execute(_OFFER, {"call_id": call_id}).one_or_none()
+    if offer is None:
         raise NotVisible(f"no call {call_id}")
-    if token and hmac.compare_digest(call.offer_token.encode(), token.encode()):
-        _journal_offer(session, viewer, call_id)
-        if call.sealed:
+    if token and hmac.compare_digest(offer.offer_token.encode(), token.encode()):
+        # Once per person and call: a page that is drawn again is no second offer.
+        journal.append_once(session, viewer, "call.offered", "call", call_id)
+        if offer.sealed:
             name(session, viewer.person_id, "offered", call_id=call_id)
     return read_call(session, viewer, call_id)
 
 
 def read_call(session: Session, viewer: Viewer, call_id: str) -> Pop:
     """A call's record for whoever may see it; reading a sealed one is journalled. Raises NotVisible."""
-    call = session.scalar(visible_calls(viewer).where(Call.id == call_id))
-    if call is None:
+    asked = _asked(viewer)
+    found = session.execute(asked.call, {"call_id": call_id}).one_or_none()
+    if found is None:
         raise NotVisible(f"no call {call_id}")
+    call, caller = found
     if call.sealed:
         journal.append(session, viewer, "call.read", "call", call_id)
-    caller = session.get(Caller, call.caller_id) if call.caller_id is not None else None
-    saved = session.scalars(
-        visible_tickets(viewer)
-        .join(TicketCall, TicketCall.ticket_id == Ticket.id)
-        .where(TicketCall.call_id == call_id)
-        .order_by(Ticket.id.desc())
-    ).all()
+    known = {"call_id": call_id, "number": call.number, "caller_id": call.caller_id}
     return Pop(
         call=call,
         number_display=display(call.number),
         caller=caller,
         wait_seconds=_wait_seconds(call),
-        earlier_calls=_earlier_calls(session, viewer, call),
-        tickets=list(saved),
-        open_tickets=_open_tickets(session, viewer, call, {ticket.id for ticket in saved}),
+        earlier_calls=list(session.scalars(asked.earlier, {**known, "began_at": call.began_at})),
+        tickets=list(session.scalars(asked.saved, {"call_id": call_id})),
+        open_tickets=list(session.scalars(asked.open, known)),
         draft=draft(session, viewer, call_id),
     )
-
-
-def _journal_offer(session: Session, viewer: Viewer, call_id: str) -> None:
-    """Once per person and call: a page that is drawn again is no second offer."""
-    known = select(Journal.id).where(
-        Journal.subject_kind == "call",
-        Journal.subject_id == call_id,
-        Journal.act == "call.offered",
-        Journal.actor_id == viewer.person_id,
-    )
-    if session.scalar(known.limit(1)) is None:
-        journal.append(session, viewer, "call.offered", "call", call_id)
 
 
 def _wait_seconds(call: Call) -> float:
@@ -94,27 +125,3 @@ def _wait_seconds(call: Call) -> float:
         return 0.0
     until = call.answered_at or call.ended_at or datetime.now(UTC)
     return max(0.0, (until - call.queued_at).total_seconds())
-
-
-def _earlier_calls(session: Session, viewer: Viewer, call: Call) -> list[Call]:
-    same: list[ColumnElement[bool]] = []
-    if call.number is not None:
-        same.append(Call.number == call.number)
-    if call.caller_id is not None:
-        same.append(Call.caller_id == call.caller_id)
-    if not same:
-        return []
-    earlier = visible_calls(viewer).where(or_(*same), Call.id != call.id, Call.began_at <= call.began_at)
-    return list(session.scalars(earlier.order_by(Call.began_at.desc()).limit(EARLIER_CALLS)))
-
-
-def _open_tickets(session: Session, viewer: Viewer, call: Call, but: set[int]) -> list[Ticket]:
-    same: list[ColumnElement[bool]] = []
-    if call.number is not None:
-        same += [Ticket.calling_number == call.number, Ticket.contact_number == call.number]
-    if call.caller_id is not None:
-        same.append(Ticket.caller_id == call.caller_id)
-    if not same:
-        return []
-    tickets = visible_tickets(viewer).where(or_(*same), Ticket.state.in_(OPEN), Ticket.id.not_in(but))
-    return list(session.scalars(tickets.order_by(Ticket.id.desc()).limit(EARLIER_CALLS)))

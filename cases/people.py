@@ -8,7 +8,7 @@ from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from cases import journal
@@ -20,6 +20,14 @@ SHORTEST_PASSWORD = 8
 SESSION_IDLE = timedelta(hours=12)
 SESSION_LONGEST = timedelta(days=3)
 SECRETS_KEPT = 2  # an old secret lives as long as its tab
+
+# Asked with every request, so it is put together once.
+_LOGGED_IN = (
+    select(WebSession, Person)
+    .join(Person, Person.id == WebSession.person_id)
+    .where(WebSession.token_hash == bindparam("token_hash"), WebSession.ended_at.is_(None), Person.active)
+    .where(WebSession.seen_at > bindparam("seen_since"), WebSession.created_at > bindparam("begun_since"))
+)
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)  # OWASP's, in KiB
 
@@ -148,19 +156,23 @@ def start_session(session: Session, person: Person, address: str = "", user_agen
 
 def viewer_of(session: Session, token: str, address: str = "", now: datetime | None = None) -> Viewer | None:
     """Who looks with this cookie; None when it is unknown, ended, idle too long or its person has left."""
+    found = logged_in(session, token, address, now)
+    return found[0] if found else None
+
+
+def logged_in(
+    session: Session, token: str, address: str = "", now: datetime | None = None
+) -> tuple[Viewer, Person] | None:
+    """The same with all that is known of the person."""
     now = now or datetime.now(UTC)
-    found = session.execute(
-        select(WebSession, Person)
-        .join(Person, Person.id == WebSession.person_id)
-        .where(WebSession.token_hash == _hash(token), WebSession.ended_at.is_(None), Person.active)
-        .where(WebSession.seen_at > now - SESSION_IDLE, WebSession.created_at > now - SESSION_LONGEST)
-    ).one_or_none()
+    since = {"seen_since": now - SESSION_IDLE, "begun_since": now - SESSION_LONGEST}
+    found = session.execute(_LOGGED_IN, {"token_hash": _hash(token), **since}).one_or_none()
     if found is None:
         return None
     web_session, person = found
     if now - web_session.seen_at > timedelta(minutes=1):  # not a write for every picture on a page
         web_session.seen_at = now
-    return Viewer(person.id, Role(person.role), person.name, address)
+    return Viewer(person.id, Role(person.role), person.name, address), person
 
 
 def end_session(session: Session, token: str) -> None:

@@ -80,10 +80,10 @@ class Sessions:
 
     def _read(self, token: str, key: str, address: str) -> Login | None:
         with self._database.session(limit_seconds=2.0) as session:
-            viewer = people.viewer_of(session, token, address)
-            person = session.get(Person, viewer.person_id) if viewer else None
-            if viewer is None or person is None:
+            known = people.logged_in(session, token, address)
+            if known is None:
                 return None
+            viewer, person = known
             return Login(
                 viewer=viewer,
                 login=person.login,

@@ -21,6 +21,7 @@ export class Desk implements PhoneEvents {
   #phone: Phone | null = null;
   #duty: Duty | null = null;
   #net: NetState = "off";
+  #shown: Promise<void> = Promise.resolve(); // nothing is asked of the server while a ring's record is on its way
   readonly #names = new Map<string, string>(); // call id → the caller, as far as known
   readonly #hardware: boolean;
   readonly #strip: Strip;
@@ -42,7 +43,7 @@ export class Desk implements PhoneEvents {
     new DeviceTest().watch();
     addEventListener("beforeunload", (event) => { if (this.#phone?.busy) event.preventDefault(); });
     this.#hear("stream", ({ up }) => { if (up) void this.#lookAtDuty(); });
-    this.#hear("person.duty", () => void this.#lookAtDuty());
+    this.#hear("person.duty", () => void this.#shown.then(() => this.#lookAtDuty()));
     this.#hear("person.offer", ({ call_id }) => { if (this.#hardware) void this.#show(String(call_id), ""); });
     this.#hear("language", () => void this.#speakAnew());
     this.changed();
@@ -79,7 +80,7 @@ export class Desk implements PhoneEvents {
   ringing(ring: Ring): void {
     performance.mark("invite", { detail: ring.callId });
     this.#strip.notice("");
-    void this.#show(ring.callId, ring.offer);
+    this.#shown = this.#show(ring.callId, ring.offer);
     void this.#ringer.start().catch(() => this.#strip.notice(t("phone.fault.silent"), "warn"));
     notice.announce(t("phone.says.ringing"), `${ring.name} ${ring.number}`.trim());
   }

@@ -15,6 +15,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from hotline import wiring
+from hotline.ground import GroundError, require_room
 from hotline.home import Home
 from hotline.settings import Settings
 from ivr.spool import import_spool
@@ -94,6 +95,7 @@ def _ticking(settings: Settings, home: Home) -> Iterator[None]:
     sweeps = [
         Sweep("call records", 1, records.sweep),
         Sweep("recordings", 2, lambda: ledger.sweep(datetime.now(UTC))),
+        Sweep("disk", 30, partial(require_room, home)),
     ]
     scheduler = BackgroundScheduler(
         job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}, timezone="UTC"
@@ -155,23 +157,23 @@ class Records:
 
 
 class Sweep:
-    """One thing done again and again; while the database is away it says so once and tries on."""
+    """One thing done again and again; while the database is away, or the disk full, it says so once."""
 
     def __init__(self, name: str, seconds: int, work: Callable[[], object]) -> None:
         self.name = name
         self.seconds = seconds
         self._work = work
-        self._away = False
+        self._hindered = False
 
     def run(self) -> None:
         """Never raises: the next turn is the repair."""
         try:
             self._work()
-        except DatabaseAway as why:
-            if not self._away:
-                log.warning("sweep_waits_for_database", sweep=self.name, why=str(why))
-            self._away = True
+        except (DatabaseAway, GroundError) as why:
+            if not self._hindered:
+                log.warning("sweep_hindered", sweep=self.name, why=str(why))
+            self._hindered = True
         except Exception:
             log.exception("sweep_failed", sweep=self.name)
         else:
-            self._away = False
+            self._hindered = False

@@ -95,6 +95,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _no_two_on_one_port(self) -> "Settings":
+        if self.rtp_start % 2:  # RTP takes even ports, RTCP the odd ones between them
+            raise ValueError(f"{PREFIX}RTP_START={self.rtp_start} should be even")
         if self.rtp_start >= self.rtp_end:
             raise ValueError(
                 f"{PREFIX}RTP_START={self.rtp_start} should be below {PREFIX}RTP_END={self.rtp_end}"

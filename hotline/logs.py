@@ -42,8 +42,10 @@ def configure(role: str, level: str) -> None:
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
     # One line per request or per applied migration tells nobody anything; their warnings do.
-    for noisy in ("uvicorn.access", "alembic", "apscheduler", "panoramisk", "httpx"):
+    for noisy in ("uvicorn.access", "alembic", "panoramisk", "httpx"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    # All that it would warn of is a sweep longer than its interval: a backlog, and nothing is left out.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     structlog.contextvars.bind_contextvars(role=role)
 
 

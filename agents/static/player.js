@@ -40,10 +40,12 @@ document.addEventListener("click", (event) => {
   const part = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
   const go = () => {
     audio.currentTime = part * seconds(audio, wave);
+    audio.play();
   };
-  if (audio.readyState >= HTMLMediaElement.HAVE_METADATA) go();
-  else audio.addEventListener("loadedmetadata", go, { once: true });
-  audio.play();
+  if (audio.readyState >= HTMLMediaElement.HAVE_METADATA) return go();
+  // Not play() at once: it would be heard from the beginning until the length is known.
+  audio.addEventListener("loadedmetadata", go, { once: true });
+  audio.load();
 });
 
 // One voice at a time: starting a recording pauses the others.

@@ -146,8 +146,9 @@ def demo() -> None:
 
     with foreseen():
         settings, home = _ground()
+        home.prepare()
         url = wiring.database_url(settings, home)
-        laid_out = wiring.lay_out_demo(url, wiring.policy(settings))
+        laid_out = wiring.lay_out_demo(url, home, wiring.policy(settings))
         errors.print(
             "the demo city is laid out"
             if laid_out

@@ -1,12 +1,15 @@
 """A small believable city to look at: staff, callers, ten days of calls and tickets (demo.toml).
 
-Made through the same acts as the real thing. No sound files: each demo call has a gap in the ledger.
+Made through the same acts as the real thing. Of an answered call its two legs are left for the recording
+ledger (demo_recordings.py), which keeps them as it keeps any call's.
 """
 
 import random
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +28,11 @@ from cases.calls import (
 )
 from cases.deadlines import seed_calendar
 from cases.people import check_password, create_person
-from cases.recordings import mark_gap
 from cases.states import Event
 from cases.ticket_form import TicketForm
 from cases.tickets import move_ticket, save_ticket
+from hotline import demo_recordings
+from hotline.demo_recordings import DemoRecording
 from routing.policy import Policy
 from storage.database import Database
 from storage.tables import Outbox, Person, Ticket
@@ -55,14 +59,17 @@ class Login:
     role: Role
 
 
-def lay_out(database: Database, policy: Policy) -> bool:
-    """Lay out the city if nobody is there yet, all or nothing. True when it was laid out."""
+def lay_out(database: Database, policy: Policy, incoming: Path) -> bool:
+    """Lay out the city if nobody is there yet, all or nothing. True when it was laid out.
+
+    `incoming`: the folder where the ledger finds what was recorded. Raises OSError, DatabaseAway.
+    """
     with database.session(LIMIT_SECONDS) as session:
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         if session.scalar(select(Person.id).limit(1)) is not None:
             return False
         seed_calendar(session)
-        _City(session, policy, datetime.now(UTC)).build()
+        _City(session, policy, datetime.now(UTC), incoming).build()
         return True
 
 
@@ -84,31 +91,37 @@ def _plan() -> dict[str, Any]:
 class _City:
     """One laying out; the same every time but for the day it is laid out on."""
 
-    def __init__(self, session: Session, policy: Policy, now: datetime) -> None:
+    def __init__(self, session: Session, policy: Policy, now: datetime, incoming: Path) -> None:
         self._session = session
         self._policy = policy
         self._now = now
+        self._incoming = incoming
+        self._recordings = demo_recordings.load()
+        self._agents: dict[str, Iterator[Viewer]] = {}  # by sex, each in turn
         self._plan = _plan()
         self._chance = random.Random(962299)  # noqa: S311 - a city, not a secret
         self._made = 0
 
     def build(self) -> None:
-        agents = [viewer for viewer in self._staff() if viewer.role is Role.AGENT]
+        self._staff()
         callers = [self._local(caller) for caller in self._plan["callers"]]
         for index, matter in enumerate(self._plan["matters"]):
-            self._matter(matter, callers[index % len(callers)], agents[index % len(agents)])
+            self._matter(matter, callers[index % len(callers)])
         closings = [each for each in self._plan["closings"] for _ in range(each["times"])]
         for index, closing in enumerate(closings):
-            agent = agents[index % len(agents)]
-            call_id = self._call(self._chance.choice(callers), self._some_time(index % 10), agent, "")
+            recording = self._recordings[closing["sound"]]
+            agent = self._agent(recording)
+            her_like = [each for each in callers if each["sex"] == recording.dialogue.sex("caller")]
+            caller = self._chance.choice(her_like)
+            call_id = self._call(caller, self._some_time(index % 10), "", agent, recording)
             close_call(self._session, agent, call_id, closing["reason"], closing["note"], self._policy)
         for index in range(ABANDONED):
-            self._call(self._chance.choice(callers), self._some_time(index), None, "")
+            self._call(self._chance.choice(callers), self._some_time(index), "")
         # Nothing of the demo is ever sent.
         self._session.execute(update(Outbox).values(done_at=func.now()))
 
-    def _staff(self) -> list[Viewer]:
-        viewers = []
+    def _staff(self) -> None:
+        agents: dict[str, list[Viewer]] = {}
         for each in self._plan["people"]:
             person = create_person(
                 self._session,
@@ -119,8 +132,13 @@ class _City:
                 each.get("extension"),
                 each.get("phone", "browser"),
             )
-            viewers.append(Viewer(person.id, Role(person.role), person.name))
-        return viewers
+            if person.role == Role.AGENT:
+                agents.setdefault(each["sex"], []).append(Viewer(person.id, Role.AGENT, person.name))
+        self._agents = {sex: cycle(viewers) for sex, viewers in agents.items()}
+
+    def _agent(self, recording: DemoRecording) -> Viewer:
+        """Somebody whose voice it may be."""
+        return next(self._agents[recording.dialogue.sex("agent")])
 
     def _local(self, caller: dict[str, str]) -> dict[str, str]:
         place = self._chance.choice(_DISTRICTS.get(self._policy.area_code, [self._policy.city]))
@@ -131,9 +149,11 @@ class _City:
         }
         return {**filled, "place": place}
 
-    def _matter(self, matter: dict[str, Any], caller: dict[str, str], agent: Viewer) -> None:
+    def _matter(self, matter: dict[str, Any], caller: dict[str, str]) -> None:
         at = self._some_time(matter["days"])
-        call_id = self._call(caller, at, agent, matter["kind"])
+        recording = self._recordings[matter.get("sound", f"filed_{caller['sex']}")]
+        agent = self._agent(recording)
+        call_id = self._call(caller, at, matter["kind"], agent, recording)
         limits = self._policy.kind(matter["kind"]).longer
         form = TicketForm(
             kind=matter["kind"],
@@ -157,8 +177,15 @@ class _City:
             move_ticket(self._session, agent, ticket.number, Event.FINISH, ticket.version)
             self._session.get_one(Ticket, ticket.id).changed_at = saved_at + timedelta(days=1)
 
-    def _call(self, caller: dict[str, str], at: datetime, agent: Viewer | None, kind: str) -> str:
-        """A call of the past: with an agent answered, without one abandoned in the queue."""
+    def _call(
+        self,
+        caller: dict[str, str],
+        at: datetime,
+        kind: str,
+        agent: Viewer | None = None,
+        recording: DemoRecording | None = None,
+    ) -> str:
+        """A call of the past: with an agent answered, and recorded; without one abandoned in the queue."""
         session, policy = self._session, self._policy
         self._made += 1
         call_id = f"demo-{self._made:04d}"
@@ -172,12 +199,13 @@ class _City:
         note_steps(session, call_id, [*steps, Step(queued, "queue", {"queue": line.queue})])
         route_call(session, call_id, pressed, sealed, "zh", queued, policy)
         answered = queued + timedelta(seconds=self._chance.choice([4, 5, 6, 7, 9, 11, 14, 23, 48]))
-        if agent is None:
+        if agent is None or recording is None:
             end_call(session, call_id, answered)
             return call_id
         mark_answered(session, call_id, agent.person_id, answered)
-        end_call(session, call_id, answered + timedelta(seconds=self._chance.randint(40, 230)))
-        mark_gap(session, call_id, call_id, "演示数据，没有录音", answered)
+        ended = answered + timedelta(seconds=recording.seconds)
+        end_call(session, call_id, ended)
+        recording.write_legs(self._incoming, call_id, ended)
         return call_id
 
     def _some_time(self, days_ago: int) -> datetime:

@@ -6,7 +6,7 @@ hands them texts and keeps the manifest.
 
 import json
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +80,8 @@ def speak(settings: Settings, *, everything: bool = False) -> int:
     entries = read_manifest(SOUNDS)
     faults = 0
     with Progress(console=words) as progress:
-        for result in progress.track(
-            _render(python, wanted.values()), total=len(wanted), description="Speaking"
-        ):
+        results = render(python, [_job(each) for each in wanted.values()])
+        for result in progress.track(results, total=len(wanted), description="Speaking"):
             if fault := result.get("fault"):
                 faults += 1
                 words.print(f"✗ {result['target']}: {fault}", markup=False)
@@ -113,13 +112,13 @@ def _is_spoken(prompt: Prompt) -> bool:
     return prompt.state == "ready"
 
 
-def _render(python: Path, wanted: Iterable[Prompt]) -> Iterator[dict[str, Any]]:
-    """Results of speech/render.py, as they come."""
-    jobs = []
-    for each in wanted:
-        voice, speed = each.voice.split()
-        target = str(SOUNDS / each.name)
-        jobs.append({"text": each.text, "voice": voice, "speed": float(speed), "target": target})
+def _job(prompt: Prompt) -> dict[str, object]:
+    voice, speed = prompt.voice.split()
+    return {"text": prompt.text, "voice": voice, "speed": float(speed), "target": str(SOUNDS / prompt.name)}
+
+
+def render(python: Path, jobs: list[dict[str, object]]) -> Iterator[dict[str, Any]]:
+    """Hand jobs to the voices; the results of speech/render.py, as they come."""
     command = [str(python), "-m", "speech.render", str(VOICES / "voices")]
     with subprocess.Popen(
         command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -216,7 +216,7 @@ def _told(place: tuple[int | str, ...], message: str) -> str:
 # -- the first start ------------------------------------------------------------------------------
 
 
-def prepare_database(url: str, city: Policy, *, with_demo: bool = True) -> bool:
+def prepare_database(url: str, home: Home, city: Policy, *, with_demo: bool = True) -> bool:
     """Newest shape; into an empty one goes the demo city, if wanted. True when it did."""
     migrate.upgrade(url)
     database = Database(url, pool_size=1)
@@ -225,16 +225,22 @@ def prepare_database(url: str, city: Policy, *, with_demo: bool = True) -> bool:
             deadlines.seed_calendar(session)
     finally:
         database.close()
-    return with_demo and lay_out_demo(url, city)
+    return with_demo and lay_out_demo(url, home, city)
 
 
-def lay_out_demo(url: str, city: Policy) -> bool:
-    """A small believable city, if nobody is there yet. True when it was laid out."""
+def lay_out_demo(url: str, home: Home, city: Policy) -> bool:
+    """A small believable city, if nobody is there yet. True when it was laid out.
+
+    Its recordings lie in the home, prepared before, until the ledger takes them in.
+    """
     database = Database(url, pool_size=1)
     try:
-        return demo.lay_out(database, city)
+        laid_out = demo.lay_out(database, city, home.recordings_incoming)
     finally:
         database.close()
+    if laid_out:
+        home.hand_over()
+    return laid_out
 
 
 def logins(url: str) -> list[demo.Login]:

@@ -1,19 +1,24 @@
 """The demo city is laid out once, believable, and reaches nobody."""
 
+import hashlib
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import soundfile
 from argon2 import PasswordHasher
 from sqlalchemy import func, select, update
 
 from cases import people
 from cases.tickets import TicketSearch, list_tickets
-from cases.visible import visible_calls
-from hotline import demo
+from cases.visible import visible_calls, visible_recordings
+from hotline import demo, demo_recordings
 from routing.policy import load
 from storage.database import Database
-from storage.tables import Call, Outbox, Person, Ticket
-from storage.viewer import COMMAND_LINE, Role
+from storage.tables import Call, Outbox, Person, Recording, Ticket, TicketCall
+from storage.viewer import COMMAND_LINE, Role, Viewer
+from telephony.ledger import Ledger, Swept
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 
@@ -24,10 +29,10 @@ def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["mianyang-962299.toml", "nanning-direct-line.toml"])
-def test_a_city_is_laid_out_once_and_every_login_works(database: Database, name: str) -> None:
+def test_a_city_is_laid_out_once_and_every_login_works(database: Database, tmp_path: Path, name: str) -> None:
     policy = load(POLICIES / name)
-    assert demo.lay_out(database, policy)
-    assert not demo.lay_out(database, policy)
+    assert demo.lay_out(database, policy, tmp_path)
+    assert not demo.lay_out(database, policy, tmp_path)
     logins = demo.logins(database)
     assert {login.role for login in logins} == set(Role)
     with database.session() as session:
@@ -41,8 +46,10 @@ def test_a_city_is_laid_out_once_and_every_login_works(database: Database, name:
         assert session.scalar(select(func.count()).where(Outbox.done_at.is_(None))) == 0
 
 
-def test_the_demos_sealed_matters_show_to_the_discipline_officer_only(database: Database) -> None:
-    demo.lay_out(database, load(POLICIES / "mianyang-962299.toml"))
+def test_the_demos_sealed_matters_show_to_the_discipline_officer_only(
+    database: Database, tmp_path: Path
+) -> None:
+    demo.lay_out(database, load(POLICIES / "mianyang-962299.toml"), tmp_path)
     with database.session() as session:
         seen = list_tickets(session, COMMAND_LINE, TicketSearch(limit=500))
         assert seen and not any(ticket.sealed for ticket in seen)
@@ -50,8 +57,94 @@ def test_the_demos_sealed_matters_show_to_the_discipline_officer_only(database: 
         assert session.scalar(select(func.count()).where(Ticket.sealed)) == 5
 
 
-def test_a_changed_password_is_no_demo_login(database: Database) -> None:
-    demo.lay_out(database, load(POLICIES / "mianyang-962299.toml"))
+def test_a_changed_password_is_no_demo_login(database: Database, tmp_path: Path) -> None:
+    demo.lay_out(database, load(POLICIES / "mianyang-962299.toml"), tmp_path)
     with database.session() as session:
         session.execute(update(Person).where(Person.login == "admin").values(password_hash=people._decoy()))
     assert "admin" not in {login.user for login in demo.logins(database)}
+
+
+@pytest.fixture
+def swept(database: Database, tmp_path: Path) -> Path:
+    """The kept recordings of a city that the ledger has been through."""
+    policy = load(POLICIES / "mianyang-962299.toml")
+    incoming, kept = tmp_path / "incoming", tmp_path / "kept"
+    incoming.mkdir()
+    kept.mkdir()
+    demo.lay_out(database, policy, incoming)
+    with database.session() as session:
+        answered = session.scalar(select(func.count()).where(Call.answered_at.is_not(None))) or 0
+    ledger = Ledger(incoming, kept, database, zone=policy.zone)
+    assert ledger.sweep(datetime.now(UTC)) == Swept(kept=answered)
+    assert not list(incoming.iterdir())
+    return kept
+
+
+def test_every_answered_call_of_the_demo_can_be_heard_for_as_long_as_it_lasted(
+    database: Database, swept: Path
+) -> None:
+    with database.session() as session:
+        found = session.execute(select(Recording, Call).join(Call, Call.id == Recording.call_id)).all()
+        for recording, call in found:
+            file = swept / recording.path
+            assert (recording.state, recording.repaired, recording.note) == ("ready", False, "")
+            assert hashlib.sha256(file.read_bytes()).hexdigest() == recording.sha256
+            info = soundfile.info(file)
+            assert (info.channels, info.samplerate, info.subtype) == (2, 8000, "PCM_16")
+            assert info.duration == pytest.approx(recording.duration_seconds, abs=0.001)
+            talked = (call.ended_at - call.answered_at).total_seconds()
+            assert talked == pytest.approx(recording.duration_seconds, abs=0.001)
+
+
+def test_the_demos_sealed_calls_are_heard_by_those_named_only(database: Database, swept: Path) -> None:
+    with database.session() as session:
+
+        def heard_by(role: Role) -> set[int]:
+            person = session.scalars(select(Person).where(Person.role == role)).one()
+            return {each.id for each in session.scalars(visible_recordings(Viewer(person.id, role, "")))}
+
+        sealed = select(Recording.id).join(Call, Call.id == Recording.call_id).where(Call.sealed)
+        ids = set(session.scalars(sealed))
+        assert ids and not ids & heard_by(Role.SUPERVISOR)
+        assert ids <= heard_by(Role.DISCIPLINE)
+
+
+def test_a_matter_told_in_the_demo_is_the_one_that_is_heard(database: Database, tmp_path: Path) -> None:
+    """Its call has its own dialogue's length, and the sexes of its voices."""
+    demo.lay_out(database, load(POLICIES / "mianyang-962299.toml"), tmp_path)
+    recordings = demo_recordings.load()
+    own = {each["title"]: recordings[each["sound"]] for each in demo._plan()["matters"] if "sound" in each}
+    assert len(own) == 6
+    sexes = {each["name"]: each["sex"] for each in demo._plan()["people"] if each["role"] == "agent"}
+    with database.session() as session:
+        for title, recording in own.items():
+            ticket = session.scalars(select(Ticket).where(Ticket.title == title)).one()
+            call = session.scalars(
+                select(Call)
+                .join(TicketCall, TicketCall.call_id == Call.id)
+                .where(TicketCall.ticket_id == ticket.id)
+            ).one()
+            assert (tmp_path / f"{call.id}.caller.wav").read_bytes() == recording.legs["caller"]
+            assert ticket.caller_sex == recording.dialogue.sex("caller")
+            assert sexes[session.get_one(Person, call.agent_id).name] == recording.dialogue.sex("agent")
+
+
+def test_every_dialogue_is_recorded_as_it_is_written_and_small() -> None:
+    assert demo_recordings.stale() == []
+    manifest = json.loads(demo_recordings.MANIFEST.read_text())
+    files = {file.stem: file for file in demo_recordings.FOLDER.glob("*.flac")}
+    assert set(files) == set(manifest) == set(demo_recordings.load())
+    for name, entry in manifest.items():
+        assert hashlib.sha256(files[name].read_bytes()).hexdigest() == entry["sha256"]
+        assert soundfile.info(files[name]).duration == pytest.approx(entry["seconds"], abs=0.001)
+    assert sum(file.stat().st_size for file in files.values()) < 2_500_000
+
+
+def test_no_side_of_a_dialogue_is_ever_digitally_silent_and_both_are_heard() -> None:
+    for name, recording in demo_recordings.load().items():
+        frames, _ = soundfile.read(demo_recordings.FOLDER / f"{name}.flac", dtype="int16")
+        for channel, side in enumerate(("caller", "agent")):
+            leg = frames[: len(frames) // 800 * 800, channel].reshape(-1, 800)
+            assert (leg != 0).any(axis=1).all(), (name, side)
+            speaks = any(turn.side == side for turn in recording.dialogue.turns)
+            assert (abs(leg).max() > 3000) == speaks, (name, side)

@@ -42,7 +42,10 @@ def keep_draft(
 
 def draft(session: Session, viewer: Viewer, call_id: str) -> DraftState | None:
     """The viewer's own draft for this call."""
-    row = session.get(Draft, (viewer.person_id, call_id), populate_existing=True)
+    return state_of(session.get(Draft, (viewer.person_id, call_id), populate_existing=True))
+
+
+def state_of(row: Draft | None) -> DraftState | None:
     return DraftState(row.body, row.revision, row.changed_at) if row else None
 
 

@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, String, bindparam, or_, select
+from sqlalchemy import BigInteger, Select, String, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from cases import journal
-from cases.drafts import DraftState, draft
+from cases.drafts import DraftState, state_of
 from cases.errors import NotVisible
 from cases.permissions import Action, demand
 from cases.states import OPEN
 from cases.visible import name, visible_calls, visible_tickets
 from routing.numbers import display
-from storage.tables import Call, Caller, Ticket, TicketCall
+from storage.tables import Call, Caller, Draft, Ticket, TicketCall
 from storage.viewer import Viewer
 
 EARLIER_CALLS = 10
@@ -36,6 +36,8 @@ class Pop:
     draft: DraftState | None
 
 
+_Found = tuple[Call, Caller | None, Draft | None]
+
 _OFFER = select(Call.offer_token, Call.sealed).where(Call.id == bindparam("call_id"))
 
 
@@ -43,7 +45,7 @@ _OFFER = select(Call.offer_token, Call.sealed).where(Call.id == bindparam("call_
 class _Asked:
     """What is asked for a pop. Put together once a viewer: a ring leaves no time for it."""
 
-    call: Select[Any]  # call_id → the call and its caller
+    call: Select[Any]  # call_id → the call, its caller, what the viewer has typed
     saved: Select[Any]  # call_id → its tickets
     earlier: Select[Any]  # call_id, number, caller_id, began_at → calls
     open: Select[Any]  # call_id, number, caller_id → tickets not saved from it
@@ -62,8 +64,9 @@ def _asked(viewer: Viewer) -> _Asked:
     of_this_call = select(TicketCall.ticket_id).where(TicketCall.call_id == call_id)
     return _Asked(
         call=visible_calls(viewer)
-        .add_columns(Caller)
+        .add_columns(Caller, Draft)
         .outerjoin(Caller, Caller.id == Call.caller_id)
+        .outerjoin(Draft, and_(Draft.call_id == Call.id, Draft.person_id == viewer.person_id))
         .where(Call.id == call_id),
         saved=visible_tickets(viewer)
         .join(TicketCall, TicketCall.ticket_id == Ticket.id)
@@ -87,26 +90,34 @@ def offered(session: Session, viewer: Viewer, call_id: str, token: str = "") -> 
     it plain visibility applies. Raises NotVisible.
     """
     demand(viewer, Action.SEE_CASES)
-    offer = session.execute(_OFFER, {"call_id": call_id}).one_or_none()
-    if offer is None:
-        raise NotVisible(f"no call {call_id}")
-    if token and hmac.compare_digest(offer.offer_token.encode(), token.encode()):
+    found = _find(session, viewer, call_id)
+    offer = found[0] if found else session.execute(_OFFER, {"call_id": call_id}).one_or_none()
+    if offer is not None and token and hmac.compare_digest(offer.offer_token.encode(), token.encode()):
         # Once per person and call: a page that is drawn again is no second offer.
         journal.append_once(session, viewer, "call.offered", "call", call_id)
         if offer.sealed:
             name(session, viewer.person_id, "offered", call_id=call_id)
-    return read_call(session, viewer, call_id)
+            found = _find(session, viewer, call_id)
+    return _pop(session, viewer, call_id, found)
 
 
 def read_call(session: Session, viewer: Viewer, call_id: str) -> Pop:
     """A call's record for whoever may see it; reading a sealed one is journalled. Raises NotVisible."""
-    asked = _asked(viewer)
-    found = session.execute(asked.call, {"call_id": call_id}).one_or_none()
+    return _pop(session, viewer, call_id, _find(session, viewer, call_id))
+
+
+def _find(session: Session, viewer: Viewer, call_id: str) -> _Found | None:
+    row = session.execute(_asked(viewer).call, {"call_id": call_id}).one_or_none()
+    return (row[0], row[1], row[2]) if row else None
+
+
+def _pop(session: Session, viewer: Viewer, call_id: str, found: _Found | None) -> Pop:
     if found is None:
         raise NotVisible(f"no call {call_id}")
-    call, caller = found
+    call, caller, typed = found
     if call.sealed:
         journal.append(session, viewer, "call.read", "call", call_id)
+    asked = _asked(viewer)
     known = {"call_id": call_id, "number": call.number, "caller_id": call.caller_id}
     return Pop(
         call=call,
@@ -116,7 +127,7 @@ def read_call(session: Session, viewer: Viewer, call_id: str) -> Pop:
         earlier_calls=list(session.scalars(asked.earlier, {**known, "began_at": call.began_at})),
         tickets=list(session.scalars(asked.saved, {"call_id": call_id})),
         open_tickets=list(session.scalars(asked.open, known)),
-        draft=draft(session, viewer, call_id),
+        draft=state_of(typed),
     )
 
 

@@ -1,5 +1,5 @@
 /** Where the calls in hand lie on the screen. A call that arrives disturbs nothing: on the desk it fills the
- * empty place, elsewhere a card floats beside the page, and the page itself stays as it is. */
+ * empty place; over another call's form or another page a card floats, and what is there stays as it is. */
 
 import { getText } from "./server.js";
 import { Works } from "./work.js";
@@ -32,7 +32,7 @@ export class Stage {
     const record = await this.#works.open(callId, offer, !this.#works.current || this.#idle());
     if (!record) return null;
     this.#works.ringing(callId, true);
-    if (!this.#onDesk) this.#float(record);
+    if (!this.#onDesk || record.hidden) this.#float(record);
     return record.dataset["title"] ?? "";
   }
 
@@ -61,7 +61,7 @@ export class Stage {
   #clicked(target: HTMLElement): void {
     const open = target.closest<HTMLElement>("[data-open-call]");
     if (open) void this.bring(open.dataset["openCall"]!);
-    else if (target.closest("[data-ring-card]")) this.#cover(true);
+    else if (target.closest("[data-ring-card]")) this.#look(this.#card.dataset["call"]!);
     else if (target.closest("[data-back]")) this.#cover(false);
   }
 
@@ -78,6 +78,12 @@ export class Stage {
     return "done" in (this.#works.current?.dataset ?? {});
   }
 
+  /** The record of the call on the card, while it still rings. */
+  #look(callId: string): void {
+    this.#works.show(callId);
+    this.#cover(true);
+  }
+
   #cover(over: boolean): void {
     this.#over = over;
     if (over) this.ringOver();
@@ -87,6 +93,7 @@ export class Stage {
   #float(record: HTMLElement): void {
     const head = record.querySelector("[data-card]")?.cloneNode(true);
     if (!head) return;
+    this.#card.dataset["call"] = record.dataset["call"] ?? "";
     this.#card.querySelector("[data-card-body]")!.replaceChildren(head);
     this.#card.hidden = false;
   }

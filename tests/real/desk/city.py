@@ -200,10 +200,10 @@ class Seat:
         self.page.on("pageerror", lambda error: self.words.append(f"error: {error}"))
         self.page.add_init_script(SIP_TRACE)
 
-    def log_in(self) -> "Seat":
+    def log_in(self, password: str = PASSWORD) -> "Seat":
         self.page.goto(f"{self.base}/login?next=/desk")
         self.page.fill("[name=name]", self.login)
-        self.page.fill("[name=password]", PASSWORD)
+        self.page.fill("[name=password]", password)
         self.page.click("button[type=submit]")
         self.page.wait_for_url("**/desk")
         return self
@@ -217,6 +217,12 @@ class Seat:
     def says(self, words: str, limit_seconds: float = 20) -> None:
         """Wait until the strip says so."""
         expect(self.page.locator("[data-says=state]")).to_have_text(words, timeout=limit_seconds * 1000)
+
+    def pick(self, extension: str, act: str) -> None:
+        """Hand the caller to a colleague on the list: `blind`, or `consult` first."""
+        self.page.keyboard.press("Alt+t")
+        self.page.click(f"[data-fill='{extension}']")
+        self.page.click(f"[data-panel=move] [data-act={act}]")
 
     def notice(self, words: str, limit_seconds: float = 20) -> None:
         expect(self.page.locator("[data-says=notice]")).to_contain_text(words, timeout=limit_seconds * 1000)

@@ -22,12 +22,6 @@ def answered(agent: Seat, caller: Phone) -> Leg:
     return leg
 
 
-def pick(agent: Seat, extension: str, act: str) -> None:
-    agent.page.keyboard.press("t")
-    agent.page.click(f"[data-fill='{extension}']")
-    agent.page.click(f"[data-panel=move] [data-act={act}]")
-
-
 def test_hold_mute_and_a_blind_transfer_that_takes_the_record_along(
     city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
 ) -> None:
@@ -47,7 +41,7 @@ def test_hold_mute_and_a_blind_transfer_that_takes_the_record_along(
     first.page.keyboard.press("m")
     until(lambda: leg.media.hears(VOICE_HZ), "the agent after muting")
 
-    pick(first, "802", "blind")
+    first.pick("802", "blind")
     second.rings()
     expect(second.page.locator(".work .record-name")).to_contain_text("绵阳新星机械有限公司")
     first.says("话后处理")
@@ -64,7 +58,7 @@ def test_a_consultation_is_completed_and_an_unanswered_transfer_comes_back(
     first, second = seat("agent1").go_ready(), seat("agent2")
     leg = answered(first, caller(1000))
 
-    pick(first, "802", "consult")
+    first.pick("802", "consult")
     first.says("正在呼叫")
     second.rings()
     expect(second.page.locator(".work .record-number")).to_have_text("139 8111 2233")
@@ -79,7 +73,7 @@ def test_a_consultation_is_completed_and_an_unanswered_transfer_comes_back(
 
     first.page.keyboard.press("w")
     first.says("就绪，等候来电")
-    pick(second, "803", "blind")  # the leader's phone is not there: the caller must come back
+    second.pick("803", "blind")  # the leader's phone is not there: the caller must come back
     second.rings()
     second.page.keyboard.press("a")
     second.says("通话中")

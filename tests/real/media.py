@@ -27,6 +27,7 @@ class Media:
         self.muted = False  # dead as a crashed phone is: neither sends nor listens
         self._digits: list[str] = []
         self._heard: list[tuple[float, bytes]] = []
+        self.sequence = random.randrange(30000)  # the RTP number that the next packet bears
         self._open = True
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -61,7 +62,7 @@ class Media:
             self._thread.join()
 
     def _run(self) -> None:
-        sequence, stamp, source = random.randrange(30000), random.randrange(1 << 30), random.getrandbits(32)
+        stamp, source = random.randrange(1 << 30), random.getrandbits(32)
         due, offset, event_frame = time.monotonic(), 0, 0
         while self._open:
             self._listen(due)
@@ -79,9 +80,9 @@ class Media:
                     event_frame = 0
                     self._digits.pop(0)
             if self.peer and self.sending and not self.muted:
-                header = struct.pack("!BBHII", 0x80, kind | marker, sequence, at, source)
+                header = struct.pack("!BBHII", 0x80, kind | marker, self.sequence, at, source)
                 self.socket.sendto(header + payload, self.peer)
-                sequence = (sequence + 1) & 0xFFFF
+                self.sequence = (self.sequence + 1) & 0xFFFF
         self.socket.close()
 
     def _listen(self, until: float) -> None:

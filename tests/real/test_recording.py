@@ -45,9 +45,9 @@ def assert_apart(own: audio.Samples, voice: float, others: tuple[float, ...]) ->
 
 
 def talk(one: Leg, one_hz: float, other: Leg, other_hz: float) -> None:
-    """Both hear each other for a second: long enough to be found in a recording."""
-    until(lambda: one.media.hears(other_hz, 1.0), f"{other_hz:.0f} Hz at the one side")
-    until(lambda: other.media.hears(one_hz, 1.0), f"{one_hz:.0f} Hz at the other side")
+    """Both hear each other for a whole second (the tone fills it): long enough to be found in a recording."""
+    until(lambda: one.media.hears(other_hz, 1.0, -14.0), f"{other_hz:.0f} Hz at the one side")
+    until(lambda: other.media.hears(one_hz, 1.0, -14.0), f"{one_hz:.0f} Hz at the other side")
 
 
 def test_each_voice_has_its_own_file_of_equal_length_through_hold_consultation_and_transfers(
@@ -55,13 +55,16 @@ def test_each_voice_has_its_own_file_of_equal_length_through_hold_consultation_a
 ) -> None:
     agent, colleague = phone(1, AGENT), phone(2, COLLEAGUE, duty=False)
     leg = answered(caller(CALLER).dial(LINE))
-    offer = agent.ring().answer()
-    call_id = offer.header("X-Hotline-Call")
+    offer = agent.ring()
+    offer.media.sequence = 1000
+    call_id = offer.answer().header("X-Hotline-Call")
     talk(leg, CALLER, offer, AGENT)
     offer.hold()
     until(lambda: leg.media.hears(MUSIC), "music while held")
     asking = agent.dial("802")
-    answer = colleague.ring().answer()
+    answer = colleague.ring()
+    answer.media.sequence = 20000  # where it begins lower, see the colleague's own recording below
+    answer.answer()
     answered(asking)
     talk(asking, AGENT, answer, COLLEAGUE)
     offer.transfer_to(asking)
@@ -80,11 +83,62 @@ def test_each_voice_has_its_own_file_of_equal_length_through_hold_consultation_a
     assert loudest(ours, COLLEAGUE) > -20
     assert loudest(ours, CALLER) < loudest(ours, AGENT) - QUIETER_DB
 
-    consultation = next(lab.incoming.glob(f"{call_id}-consult-*.caller.wav")).name.removesuffix(".caller.wav")
+    apart = [path.name.removesuffix(".caller.wav") for path in lab.incoming.glob("*-consult-*.caller.wav")]
+    consultation = min(
+        apart, key=lambda name: int(name.rpartition(".")[2])
+    )  # the asking phone's
     asker, asked = legs(lab, consultation)
     assert abs(seconds(asker) - seconds(asked)) < 0.1
     assert_apart(asker, AGENT, (CALLER, COLLEAGUE))
     assert_apart(asked, COLLEAGUE, (CALLER, AGENT))
+    lab.assert_clean_log()
+
+
+@pytest.mark.parametrize("away", ["transferred", "lost"])
+def test_the_next_agents_voice_is_recorded_though_her_packets_count_from_a_lower_number(
+    lab: Lab, routed: AgiStandIn, caller: MakePhone, phone: MakePhone, away: str
+) -> None:
+    agent, colleague = phone(1, AGENT), phone(2, COLLEAGUE, duty=False)
+    leg = answered(caller(CALLER).dial(LINE))
+    offer = agent.ring()
+    offer.media.sequence = 20000
+    talk(leg, CALLER, offer.answer(), AGENT)
+    if away == "transferred":
+        offer.transfer("802")
+    else:
+        agent.die()
+        lab.enter(2)
+    answer = colleague.ring()
+    answer.media.sequence = 1000
+    talk(leg, CALLER, answer.answer(), COLLEAGUE)
+    leg.hang_up()
+    lab.assert_nothing_left()
+    theirs, ours = legs(lab, offer.header("X-Hotline-Call"))
+    assert abs(seconds(theirs) - seconds(ours)) < 0.1
+    assert min(loudest(ours, AGENT), loudest(ours, COLLEAGUE)) > -20
+    assert_apart(theirs, CALLER, (AGENT, COLLEAGUE))
+    lab.assert_clean_log()
+
+
+def test_a_colleague_given_the_caller_after_a_consultation_is_recorded_in_any_case(
+    lab: Lab, routed: AgiStandIn, caller: MakePhone, phone: MakePhone
+) -> None:
+    agent, colleague = phone(1, AGENT), phone(2, COLLEAGUE, duty=False)
+    leg = answered(caller(CALLER).dial(LINE))
+    offer = agent.ring()
+    offer.media.sequence = 20000
+    talk(leg, CALLER, offer.answer(), AGENT)
+    asking = agent.dial("802")
+    answer = colleague.ring()
+    answer.media.sequence = 1000  # the call's own recording takes her packets for late ones
+    answer.answer()
+    offer.transfer_to(answered(asking))
+    talk(leg, CALLER, answer, COLLEAGUE)
+    leg.hang_up()
+    lab.assert_nothing_left()
+    lab.assert_recordings_closed()
+    apart = [audio.read_wav(path) for path in lab.incoming.glob("*-consult-*.caller.wav")]
+    assert max(loudest(samples, COLLEAGUE) for samples in apart if len(samples) > 4000) > -20
     lab.assert_clean_log()
 
 

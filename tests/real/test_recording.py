@@ -84,9 +84,7 @@ def test_each_voice_has_its_own_file_of_equal_length_through_hold_consultation_a
     assert loudest(ours, CALLER) < loudest(ours, AGENT) - QUIETER_DB
 
     apart = [path.name.removesuffix(".caller.wav") for path in lab.incoming.glob("*-consult-*.caller.wav")]
-    consultation = min(
-        apart, key=lambda name: int(name.rpartition(".")[2])
-    )  # the asking phone's
+    consultation = min(apart, key=lambda name: int(name.rpartition(".")[2]))  # the asking phone's
     asker, asked = legs(lab, consultation)
     assert abs(seconds(asker) - seconds(asked)) < 0.1
     assert_apart(asker, AGENT, (CALLER, COLLEAGUE))

@@ -112,7 +112,9 @@ def test_the_handler_is_told_call_line_and_whether_the_number_is_withheld(
         ("13812345678", "P-Asserted-Identity: <sip:13900000000@x>\r\n", "0"),
         ("anonymous", "", "1"),
     ):
+        before = len(routed.calls)
         leg = answered(someone.dial(f"0816{LINE}", number, extra))
+        until(lambda before=before: len(routed.calls) > before, "the handler to be asked")
         told = routed.calls[-1].environment
         hang_up(lab, leg)
         assert told["agi_arg_1"].startswith(told["agi_arg_2"])

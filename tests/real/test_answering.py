@@ -139,6 +139,7 @@ def test_a_trunk_caller_who_claims_a_staff_name_stays_a_trunk_caller(
 ) -> None:
     phone(1)
     leg = answered(caller().dial(LINE, "e00000001"))
+    until(lambda: routed.calls, "the handler to be asked")
     assert routed.calls[0].environment["agi_channel"].startswith("PJSIP/trunk-")
     assert leg.transfer("802") >= 400
     hang_up(lab, leg)

@@ -54,7 +54,7 @@ def want(
     def tell(link: AmiLink) -> None:
         telephony.wish(link, endpoint, kept.person_id, queues, wanted, reason, kept.live)
 
-    return _told(request, login, heard=_tell(at.ami, tell))
+    return _told(request, login, "" if _tell(at.ami, tell) else "desk.duty.ami_down")
 
 
 @router.post("/desk/wrapup/end")
@@ -68,7 +68,7 @@ def end_wrapup(request: Request, login: Annotated[Login, Depends(signed_in)]) ->
         telephony.end_wrapup(link, endpoint, kept.wanted, kept.wanted_reason)
 
     heard = _tell(at.ami, tell) if kept.live is duty.Live.WRAPUP else True
-    return _told(request, login, heard=heard)
+    return _told(request, login, "" if heard else "desk.duty.wrapup_unheard")
 
 
 def _endpoint(login: Login) -> str:
@@ -89,7 +89,8 @@ def _tell(link: AmiLink | None, act: Callable[[AmiLink], None]) -> bool:
     return True
 
 
-def _told(request: Request, login: Login, heard: bool = True) -> dict[str, Any]:
+def _told(request: Request, login: Login, unheard: str = "") -> dict[str, Any]:
+    """`unheard` is the key of what to say when the telephone system could not be told."""
     at, t = services(request), translate(request)
     with at.database.session() as session:
         now = duty.duty_of(session, login.viewer.person_id)
@@ -103,7 +104,7 @@ def _told(request: Request, login: Login, heard: bool = True) -> dict[str, Any]:
         "live_at": now.live_at.isoformat(),
         "call_id": now.live_call_id,
         "wrapup_seconds": limit,
-        "message": "" if heard else t("desk.duty.ami_down"),
+        "message": t(unheard) if unheard else "",
     }
 
 

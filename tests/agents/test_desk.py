@@ -112,6 +112,17 @@ def test_with_the_telephone_system_away_the_wish_is_kept_and_she_is_told(
     assert liu.get("/desk/duty").json()["wanted"] == "paused"
 
 
+def test_a_wrap_up_that_cannot_be_ended_now_is_not_said_to_be_kept(site: Site, liu: httpx.Client) -> None:
+    with site.database.session() as session:
+        duty = session.scalars(
+            select(PersonDuty).where(PersonDuty.person_id == site.seed.people["liu"])
+        ).one()
+        duty.live = "wrapup"
+    told = liu.post("/desk/wrapup/end").json()
+    assert "请稍后再按一次" in told["message"]
+    assert told["live"] == "wrapup"
+
+
 def test_a_pause_wants_one_of_the_policys_reasons(site: Site, liu: httpx.Client) -> None:
     for fields in ({"wanted": "paused"}, {"wanted": "paused", "reason": "no_answer"}, {"wanted": "asleep"}):
         assert liu.post("/desk/duty", data=fields).status_code == 422

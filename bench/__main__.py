@@ -22,10 +22,13 @@ MEASURES = ("call", "held", "pop")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table. `aim` as words; `met` is None for a figure that only explains."""
+    """One line of the table. `aim` as words; `met` is None for a figure that only explains.
+
+    `value` is None when this run cannot tell.
+    """
 
     name: str
-    value: float
+    value: float | None
     unit: str = ""
     aim: str = ""
     met: bool | None = None
@@ -81,15 +84,21 @@ def _per_call(one: per_call.PerCall) -> list[Figure]:
 
 def _held(one: held.Held) -> list[Figure]:
     ramps = [("ours", ramp) for ramp in one.ours] + [("bare", ramp) for ramp in one.bare]
+    ratio, by_processor = one.ratio, one.processor_ratio
     return [
-        *(
-            Figure(f"held: {n}{'' if ramp.broke else ' (bound reached)'}", ramp.held, "calls")
-            for n, ramp in ramps
-        ),
+        *(Figure(f"held: {name}{_noted(ramp)}", ramp.held, "calls") for name, ramp in ramps),
         *(Figure(f"held: {name}, a core's worth", ramp.by_processor, "calls") for name, ramp in ramps),
-        Figure("held: ours ÷ bare, sound in time", one.ratio, "", "≥ 0.9", one.ratio >= 0.9),
-        Figure("held: ours ÷ bare, processor", one.processor_ratio, "", "≥ 0.9", one.processor_ratio >= 0.9),
+        Figure(
+            "held: ours ÷ bare, sound in time", ratio, "", "≥ 0.9", None if ratio is None else ratio >= 0.9
+        ),
+        Figure("held: ours ÷ bare, processor", by_processor, "", "≥ 0.9", by_processor >= 0.9),
     ]
+
+
+def _noted(ramp: held.Ramp) -> str:
+    if not ramp.broke:
+        return " (bound reached)"
+    return "" if ramp.undisturbed else " (disturbed)"
 
 
 def _pop(one: pop.Pops) -> list[Figure]:
@@ -119,7 +128,8 @@ def _print(figures: list[Figure], facts: dict[str, str], as_json: bool) -> None:
     table = Table("figure", "value", "aim", "met")
     for f in figures:
         met = {True: "yes", False: "NO", None: ""}[f.met]
-        table.add_row(f.name, f"{f.value:.3g} {f.unit}".strip(), f.aim, met)
+        value = "too noisy to tell" if f.value is None else f"{f.value:.3g} {f.unit}".strip()
+        table.add_row(f.name, value, f.aim, met)
     out = Console(highlight=False)
     out.print(table)
     for name, fact in facts.items():

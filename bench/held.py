@@ -38,6 +38,11 @@ class Ramp:
     broke: bool
     by_processor: float
 
+    @property
+    def undisturbed(self) -> bool:
+        """Sound that breaks long before the core is full was broken by neighbours."""
+        return self.held >= self.by_processor / 2
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -45,8 +50,10 @@ class Held:
     bare: list[Ramp]
 
     @property
-    def ratio(self) -> float:
-        return mean(ramp.held for ramp in self.ours) / mean(ramp.held for ramp in self.bare)
+    def ratio(self) -> float | None:
+        """By the undisturbed ramps; None when one side has none."""
+        ours, bare = ([ramp.held for ramp in ramps if ramp.undisturbed] for ramps in (self.ours, self.bare))
+        return mean(ours) / mean(bare) if ours and bare else None
 
     @property
     def processor_ratio(self) -> float:

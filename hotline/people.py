@@ -31,7 +31,6 @@ REMEDIES = {
     ("name", "required"): "write their name with --name",
     ("extension", "taken"): "somebody has it already: see hotline people list",
     ("extension", "number"): "write 3 to 6 digits, as in 8005",
-    ("password", "too_short"): "write at least 8 characters",
 }
 
 
@@ -127,8 +126,11 @@ def _tell_asterisk(settings: "Settings", home: "Home", url: str) -> None:
 
 
 def _refuse(why: "Refused") -> None:
+    from cases.people import SHORTEST_PASSWORD
+
+    remedies = REMEDIES | {("password", "too_short"): f"write at least {SHORTEST_PASSWORD} characters"}
     for field, code in why.faults.items():
-        errors.print(f"[red]fault:[/] {field}: {REMEDIES.get((field, code), code)}")
+        errors.print(f"[red]fault:[/] {field}: {remedies.get((field, code), code)}")
     sys.exit(1)
 
 

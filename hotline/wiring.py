@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -219,12 +220,8 @@ def _told(place: tuple[int | str, ...], message: str) -> str:
 def prepare_database(url: str, home: Home, city: Policy, *, with_demo: bool = True) -> bool:
     """Newest shape; into an empty one goes the demo city, if wanted. True when it did."""
     migrate.upgrade(url)
-    database = Database(url, pool_size=1)
-    try:
-        with database.session(SEED_SECONDS) as session:
-            deadlines.seed_calendar(session)
-    finally:
-        database.close()
+    with closing(Database(url, pool_size=1)) as database, database.session(SEED_SECONDS) as session:
+        deadlines.seed_calendar(session)
     return with_demo and lay_out_demo(url, home, city)
 
 
@@ -233,11 +230,8 @@ def lay_out_demo(url: str, home: Home, city: Policy) -> bool:
 
     Its recordings lie in the home, prepared before, until the ledger takes them in.
     """
-    database = Database(url, pool_size=1)
-    try:
+    with closing(Database(url, pool_size=1)) as database:
         laid_out = demo.lay_out(database, city, home.recordings_incoming)
-    finally:
-        database.close()
     if laid_out:
         home.hand_over()
     return laid_out
@@ -245,11 +239,8 @@ def lay_out_demo(url: str, home: Home, city: Policy) -> bool:
 
 def logins(url: str) -> list[demo.Login]:
     """The demo's people who still have their demo password; none in a city of the operator's own."""
-    database = Database(url, pool_size=1)
-    try:
+    with closing(Database(url, pool_size=1)) as database:
         return demo.logins(database)
-    finally:
-        database.close()
 
 
 # -- export ---------------------------------------------------------------------------------------
@@ -261,18 +252,14 @@ def export(url: str, what: str, login: str) -> None:
     As the person with this `login`, or as the command line itself, which nobody names for a sealed
     case. Raises WiringError, NotAllowed.
     """
-    database = Database(url, pool_size=1)
-    try:
-        with database.session(EXPORT_SECONDS) as session:
-            viewer = _viewer(session, login) if login else COMMAND_LINE
-            rows = {"calls": exports.export_calls, "tickets": exports.export_tickets}[what](session, viewer)
-            comma = "["
-            for row in rows:
-                sys.stdout.write(f"{comma}\n{json.dumps(row, ensure_ascii=False)}")
-                comma = ","
-            sys.stdout.write("[]\n" if comma == "[" else "\n]\n")
-    finally:
-        database.close()
+    with closing(Database(url, pool_size=1)) as database, database.session(EXPORT_SECONDS) as session:
+        viewer = _viewer(session, login) if login else COMMAND_LINE
+        rows = {"calls": exports.export_calls, "tickets": exports.export_tickets}[what](session, viewer)
+        comma = "["
+        for row in rows:
+            sys.stdout.write(f"{comma}\n{json.dumps(row, ensure_ascii=False)}")
+            comma = ","
+        sys.stdout.write("[]\n" if comma == "[" else "\n]\n")
 
 
 def _viewer(session: Session, login: str) -> Viewer:

@@ -42,7 +42,7 @@ Outcome = Literal["answered", "abandoned", "rejected"]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A call as the trunk delivers it. `offer_token`: given when it was minted while we were away."""
+    """A call as it comes in. `offer_token`: given when it was minted while we were away."""
 
     call_id: str
     linkedid: str
@@ -51,6 +51,7 @@ class Arrival:
     withheld: bool
     at: datetime
     offer_token: str = ""
+    origin: str = "trunk"  # trunk | web | lab
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ def open_call(session: Session, arrival: Arrival, policy: Policy) -> Opening:
         "linkedid": arrival.linkedid,
         "offer_token": arrival.offer_token or secrets.token_urlsafe(16),
         "line": arrival.line,
+        "origin": arrival.origin,
         "number_raw": number.raw,
         "number": number.number,
         "number_kind": number.kind,

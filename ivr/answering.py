@@ -23,6 +23,7 @@ from routing.route import Ending, HangUp, ToQueue
 from routing.working_time import Calendar
 from storage.database import Database, DatabaseAway
 from telephony.agi_wire import Request
+from telephony.channels import origin_of
 from telephony.line import Line, PromptSeconds
 from telephony.words import Answer, Dialogue, Gone, Pressed, Silent, Speak, Word
 
@@ -178,7 +179,15 @@ def _arrival(request: Request) -> Arrival:
     if not _CALL_ID.fullmatch(call_id):
         raise ValueError("the dialplan sent a call id that is none")
     hidden = withheld == "1"
-    return Arrival(call_id, linkedid, line, "" if hidden else request.number, hidden, _now())
+    return Arrival(
+        call_id,
+        linkedid,
+        line,
+        "" if hidden else request.number,
+        hidden,
+        _now(),
+        origin=origin_of(request.channel),
+    )
 
 
 def _visit(arrival: Arrival, talk: _Talk, ending: Ending | None, token: str) -> Visit:

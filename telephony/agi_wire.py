@@ -41,6 +41,11 @@ class Request:
         value = self.env.get("agi_callerid", "")
         return "" if value == "unknown" else value
 
+    @property
+    def channel(self) -> str:
+        """The caller's channel, e.g. `PJSIP/trunk-0000002a`, or ''."""
+        return self.env.get("agi_channel", "")
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

@@ -34,7 +34,7 @@ from routing.policy import Policy
 from storage.database import Database, DatabaseAway
 from storage.tables import Call, CallLeg, CallStep, ReadMark
 from telephony.cel_file import Event, Place, read_on
-from telephony.channels import endpoint_of
+from telephony.channels import endpoint_of, origin_of
 
 MARK = "cel"
 BATCH_SECONDS = 5.0
@@ -187,6 +187,7 @@ class _Record:
             number_raw=event.number if event.uniqueid == root else "",
             withheld=False,
             at=_began(birth, root),
+            origin=origin_of(birth.channel),
         )
         open_call(self._session, arrival, self._policy)
         self._calls[root], self._roots[event.account] = event.account, root

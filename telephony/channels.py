@@ -92,6 +92,11 @@ def endpoint_of(name: str) -> str:
     return rest.split("-", 1)[0] if technology == "PJSIP" else ""
 
 
+def origin_of(name: str) -> str:
+    """By whose door a call came, from its caller's channel: trunk, web (the public page) or lab."""
+    return {"guest": "web", "lab": "lab"}.get(endpoint_of(name), "trunk")
+
+
 def text(event: Mapping[str, Any], key: str) -> str:
     """A header's text; '' if absent. Of one that was sent twice, the first."""
     value = event.get(key, "")

@@ -89,6 +89,17 @@ def test_a_call_is_on_record_with_its_steps_and_its_route_is_set_last(
     assert not list(spool.glob("*"))
 
 
+@pytest.mark.parametrize(
+    ("channel", "origin"), [("PJSIP/trunk-1", "trunk"), ("PJSIP/guest-1", "web"), ("PJSIP/lab-1", "lab")]
+)
+def test_the_record_says_by_whose_door_a_call_came(
+    database: Database, spool: Path, channel: str, origin: str
+) -> None:
+    with a_hotline(database, spool) as server:
+        FakeAsterisk(keys=["1"]).call(server.port, header(channel=channel))
+    assert the_call(database).origin == origin
+
+
 def test_a_complaint_is_sealed_before_the_call_moves_on(database: Database, spool: Path) -> None:
     with a_hotline(database, spool) as server:
         FakeAsterisk(keys=["3"]).call(server.port)

@@ -1,4 +1,4 @@
-"""One end of an RTP stream: says a tone and key presses, keeps what it hears. No signalling here."""
+"""One end of an RTP stream: says a tone and key presses, keeps those it hears. No signalling here."""
 
 import random
 import socket
@@ -9,9 +9,11 @@ import time
 from tests.real import audio
 
 FRAME = 160  # samples in 20 ms
-EVENTS = {key: number for number, key in enumerate("0123456789*#")}
+KEYS = "0123456789*#"
+EVENTS = {key: number for number, key in enumerate(KEYS)}
 EVENT_TYPE = 101
 EVENT_FRAMES = 8
+SILENT = 100  # of 32768
 
 
 class Media:
@@ -27,6 +29,7 @@ class Media:
         self.muted = False  # dead as a crashed phone is: neither sends nor listens
         self._digits: list[str] = []
         self._heard: list[tuple[float, bytes]] = []
+        self._keys: dict[bytes, str] = {}  # RTP time of the press → key
         self.sequence = random.randrange(30000)  # the RTP number that the next packet bears
         self._open = True
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -44,6 +47,11 @@ class Media:
         """Every key asked for has been sent."""
         return not self._digits
 
+    @property
+    def keys(self) -> str:
+        """The keys that the other side pressed, as RFC 4733 events told their end."""
+        return "".join(self._keys.values())
+
     def heard(self, since: float = 0.0, until: float = float("inf")) -> audio.Samples:
         """What arrived, from `since` to `until` (time.monotonic())."""
         return audio.decode(b"".join(p for at, p in list(self._heard) if since <= at <= until))
@@ -55,6 +63,15 @@ class Media:
         """The tone is in the last `seconds`, and there is enough of them to tell."""
         sound = self.last(seconds)
         return len(sound) > seconds * audio.RATE * 0.6 and audio.level_db(sound, hz) > above_db
+
+    def silent(self, seconds: float) -> bool:
+        """Packets came all the last `seconds`, and nothing was in them."""
+        sound = self.last(seconds)
+        return len(sound) > seconds * audio.RATE * 0.6 and int(abs(sound).max()) < SILENT
+
+    def first_sound(self, since: float) -> float:
+        """When the first packet with sound came in (time.monotonic())."""
+        return next(at for at, p in list(self._heard) if at >= since and abs(audio.decode(p)).max() >= SILENT)
 
     def close(self) -> None:
         self._open = False
@@ -92,8 +109,11 @@ class Media:
                 packet = self.socket.recv(2048)
             except TimeoutError:
                 return
-            if len(packet) > 12 and packet[1] & 0x7F == 8 and not self.muted:
+            kind = packet[1] & 0x7F if len(packet) > 13 and not self.muted else None
+            if kind == 8:
                 self._heard.append((time.monotonic(), packet[12:]))
+            elif kind == EVENT_TYPE and packet[13] & 0x80:  # the end of a press, said three times
+                self._keys[packet[4:8]] = KEYS[packet[12]]
 
 
 def sdp(media: Media, direction: str = "sendrecv", version: int = 1) -> str:

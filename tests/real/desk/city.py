@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 from sqlalchemy.orm import Session
@@ -62,7 +63,9 @@ class DeskCity:
         self.base = f"http://127.0.0.1:{self.port}"
         self.stop_notes = threading.Event()
         self.voice = folder / "voice.wav"
-        audio.write_wav(self.voice, audio.tone(VOICE_HZ, 10.0))
+        # In syllables: a browser takes a steady tone for noise and turns it down.
+        syllable = np.concatenate([audio.tone(VOICE_HZ, 0.2), audio.tone(0, 0.2)])
+        audio.write_wav(self.voice, np.tile(syllable, 25))
         self._people()
         answering = Answering(database, self.policy, Spool(folder / "facts"), load_calendar)
         sounds = prompt_seconds(lab.folder / "lib/sounds")

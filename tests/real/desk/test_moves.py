@@ -1,0 +1,112 @@
+"""What an agent does with two lines, and beyond the house: keys, swapping, 12345; in a real browser."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.real.asterisk_lab import MUSIC, TRUNK
+from tests.real.desk.city import VOICE_HZ, DeskCity, Seat, call_in
+from tests.real.phone import Leg, Phone
+from tests.real.waiting import until
+
+pytestmark = pytest.mark.real
+CALLER_HZ, COLLEAGUE_HZ, OUTSIDE_HZ, FAILED_HZ = 1000, 1400, 1600, 750
+
+
+def talking(agent: Seat, caller: Phone) -> Leg:
+    leg = call_in(caller, keys="1")
+    agent.rings()
+    agent.page.keyboard.press("a")
+    agent.says("通话中")
+    until(lambda: leg.media.hears(VOICE_HZ), "the caller to hear the agent")
+    return leg
+
+
+def outward(agent: Seat) -> None:
+    agent.pick("12345", "blind")
+    agent.says("话后处理")
+
+
+@pytest.fixture
+def outside(city: DeskCity) -> Iterator[Phone]:
+    """The far end of the trunk."""
+    phone = Phone(("127.0.0.1", city.lab.sip_port), "12345", "", OUTSIDE_HZ, TRUNK, city.lab.trunk_port)
+    yield phone
+    phone.close()
+
+
+def test_keys_of_the_pad_arrive_where_the_agent_speaks_and_nowhere_else(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone], phone: Callable[..., Phone]
+) -> None:
+    colleague = phone(3, COLLEAGUE_HZ, duty=False)
+    agent = seat("agent1").go_ready()
+    leg = talking(agent, caller(CALLER_HZ))
+    agent.page.keyboard.press("d")
+    for key in "1590*#":
+        agent.page.click(f"[data-panel=digits] [data-value='{key}']")
+    until(lambda: leg.media.keys == "1590*#", "the keys at the caller's end")
+
+    agent.pick("803", "consult")
+    asked = colleague.ring().answer()
+    agent.says("咨询中")
+    agent.page.keyboard.press("d")
+    agent.page.click("[data-panel=digits] [data-value='7']")
+    until(lambda: asked.media.keys == "7", "the key at the colleague's end")
+    assert leg.media.keys == "1590*#"
+
+
+def test_swapping_lets_the_agent_speak_with_one_while_the_other_hears_music(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone], phone: Callable[..., Phone]
+) -> None:
+    colleague = phone(3, COLLEAGUE_HZ, duty=False)
+    agent = seat("agent1").go_ready()
+    leg = talking(agent, caller(CALLER_HZ))
+    agent.pick("803", "consult")
+    asked = colleague.ring().answer()
+    agent.says("咨询中")
+    until(lambda: asked.media.hears(VOICE_HZ) and leg.media.hears(MUSIC), "the question beside music")
+
+    agent.page.keyboard.press("Alt+t")
+    agent.page.click("[data-act=swap]")
+    agent.says("通话中")
+    until(lambda: leg.media.hears(VOICE_HZ) and asked.media.hears(MUSIC), "the caller beside music")
+
+    agent.page.click("[data-act=swap]")
+    agent.says("咨询中")
+    until(lambda: asked.media.hears(VOICE_HZ) and leg.media.hears(MUSIC), "the colleague again")
+    agent.page.click("[data-act=swap]")
+    agent.says("通话中")
+    agent.page.click("[data-act=complete]")
+    agent.says("话后处理")
+    until(lambda: leg.media.hears(COLLEAGUE_HZ) and asked.media.hears(CALLER_HZ), "caller and colleague")
+
+
+def test_12345_is_one_click_on_the_list_and_the_caller_is_heard_there(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone], outside: Phone
+) -> None:
+    agent = seat("agent1").go_ready()
+    leg = talking(agent, caller(CALLER_HZ))
+    outward(agent)
+    far = outside.ring()
+    assert far.invite
+    assert far.invite.start.startswith("INVITE sip:12345@")
+    far.answer()
+    until(lambda: leg.media.hears(OUTSIDE_HZ) and far.media.hears(CALLER_HZ), "caller and 12345")
+    leg.hang_up()
+    until(lambda: far.ended, "12345 to be released")
+
+
+def test_a_caller_whom_12345_does_not_take_comes_back_to_the_agent(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone], outside: Phone
+) -> None:
+    agent = seat("agent1").go_ready()
+    leg = talking(agent, caller(CALLER_HZ))
+    outward(agent)
+    outside.ring().reject(480)
+    until(lambda: leg.media.hears(FAILED_HZ), "the word that it failed")
+    agent.rings()
+    expect(agent.page.locator(".work:not([hidden]) .record-number")).to_have_text("139 8111 2233")
+    agent.page.keyboard.press("Alt+a")
+    agent.says("通话中")
+    until(lambda: leg.media.hears(VOICE_HZ), "the agent again")

@@ -82,7 +82,7 @@ export class Desk implements PhoneEvents {
     this.#strip.notice("");
     this.#shown = this.#show(ring.callId, ring.offer);
     void this.#ringer.start().catch(() => this.#strip.notice(t("phone.fault.silent"), "warn"));
-    notice.announce(t("phone.says.ringing"), `${ring.name} ${ring.number}`.trim());
+    notice.announce(t("phone.says.ringing"), t("phone.ring.look"));
   }
 
   answered(ring: Ring): void {
@@ -170,7 +170,6 @@ export class Desk implements PhoneEvents {
     const [wanted = "", reason = ""] = value.split(" ");
     this.#strip.panel("");
     if (wanted === "ready" && !this.#hardware) {
-      notice.askLeave();
       for (const track of (await microphone()).getTracks()) track.stop();
     }
     this.#told(await post<Duty>("/desk/duty", { wanted, reason }));

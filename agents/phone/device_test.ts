@@ -1,6 +1,7 @@
-/** The device test before the shift: hear yourself, hear us, choose what rings. On the page `[data-devices]`. */
+/** The device test before the shift: hear yourself, hear us, choose what rings, be told elsewhere. On the page `[data-devices]`. */
 
 import { choose, chosen, devices, meter, microphone, MicrophoneFault, type Use } from "./devices.js";
+import { askLeave, show } from "./notice.js";
 import { playTest } from "./tones.js";
 import { t } from "./words.js";
 
@@ -37,6 +38,7 @@ export class DeviceTest {
       const what = (event.target as HTMLElement).closest<HTMLElement>("[data-test]")?.dataset["test"];
       if (what === "microphone") void (this.#stop ? this.#silence() : this.#listen(section));
       else if (what === "speaker" || what === "ringer") void this.#play(section, what);
+      else if (what === "notification") void this.#notify(section);
     });
     void this.#list(section);
     if (!navigator.mediaDevices) this.#say(section, "microphone", "phone.fault.insecure", "bad");
@@ -90,7 +92,13 @@ export class DeviceTest {
     }
   }
 
-  #say(section: HTMLElement, use: Use, key: string, tone: string): void {
+  async #notify(section: HTMLElement): Promise<void> {
+    const leave = await askLeave();
+    if (leave === "granted") show(t("phone.says.ringing"), t("phone.device.notice_try"));
+    this.#say(section, "notification", `phone.device.notice_${leave}`, leave === "granted" ? "calm" : "bad");
+  }
+
+  #say(section: HTMLElement, use: Use | "notification", key: string, tone: string): void {
     const place = section.querySelector<HTMLElement>(`[data-says=${use}]`)!;
     place.textContent = t(key);
     place.dataset["tone"] = tone;

@@ -37,7 +37,8 @@ export function choose(use: Use, id: string): void {
 
 export async function devices(use: Use): Promise<MediaDeviceInfo[]> {
   const all = await (navigator.mediaDevices?.enumerateDevices() ?? Promise.resolve([]));
-  return all.filter(({ kind, deviceId }) => kind === KINDS[use] && deviceId !== "default");
+  // Before the microphone is allowed the browser names no device: there is nothing to choose from yet.
+  return all.filter(({ kind, deviceId }) => kind === KINDS[use] && deviceId !== "default" && deviceId !== "");
 }
 
 /** The chosen microphone, or the default one when the chosen one is unplugged. Throws MicrophoneFault. */
@@ -53,10 +54,13 @@ export async function microphone(): Promise<MediaStream> {
   }
 }
 
-/** Play `audio` on the chosen device; where the browser cannot choose or it is unplugged, on the default. */
-export async function playOn(use: Use, audio: HTMLAudioElement): Promise<void> {
+/**
+ * Play `audio` on the chosen device; where the browser cannot choose or it is unplugged, on the default.
+ * Changing the device takes a moment, after which it may no longer be `wanted`.
+ */
+export async function playOn(use: Use, audio: HTMLAudioElement, wanted = () => true): Promise<void> {
   await audio.setSinkId?.(chosen(use)).catch(() => {});
-  await audio.play();
+  if (wanted()) await audio.play();
 }
 
 /** The loudness of a stream, 0 to 1, told at each animation frame until the returned function is called. */

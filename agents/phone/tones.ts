@@ -58,6 +58,7 @@ function audio({ tone, seconds }: Sound): HTMLAudioElement {
 /** A sound that goes on until stopped. */
 export class Loop {
   readonly #audio: HTMLAudioElement;
+  #wanted = false;
 
   constructor(private readonly sound: Sound) {
     this.#audio = audio(sound);
@@ -66,12 +67,14 @@ export class Loop {
 
   /** Rejects where the browser wants a click on the page first; starting twice is starting once. */
   async start(): Promise<void> {
-    if (!this.#audio.paused) return;
+    if (this.#wanted) return;
+    this.#wanted = true;
     this.#audio.currentTime = 0;
-    await playOn(this.sound.use, this.#audio);
+    await playOn(this.sound.use, this.#audio, () => this.#wanted);
   }
 
   stop(): void {
+    this.#wanted = false;
     this.#audio.pause();
   }
 }

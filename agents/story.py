@@ -9,7 +9,8 @@ from routing.policy import Policy
 from storage.tables import CallStep
 from web.messages import Catalogue
 
-QUIET = frozenset({"said"})  # a prompt played to its end: the next step tells more
+# A prompt played to its end, for the next step tells more; a recording's beginnings, which the ledger reckons with.
+QUIET = frozenset({"said", "recording"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +54,6 @@ def _more(detail: Mapping[str, Any], names: Mapping[int, str], policy: Policy, t
             told.append(t(f"detail.{group}.{detail[group]}"))
     if isinstance(seconds := detail.get("rang_seconds"), int | float):
         told.append(t("time.seconds", seconds=round(seconds)))
+    if more := detail.get("more"):
+        told.append(t("detail.more", count=more))
     return " · ".join(each for each in told if each)

@@ -139,7 +139,7 @@ _JUST_NOW = (
     .outerjoin(Person, and_(Person.id == Call.agent_id, Person.active))
     .outerjoin(PersonDuty, PersonDuty.person_id == Person.id)
     .where(Call.number == bindparam("number"), Call.id != bindparam("call_id"))
-    .where(Call.ended_at > bindparam("since"))
+    .where(Call.ended_at > bindparam("since"), Call.outcome != "rejected")
     .order_by(Call.ended_at.desc())
     .limit(1)
 )

@@ -30,6 +30,7 @@ from cases.calls import (
     open_call,
     person_of_endpoint,
 )
+from cases.refused import refuse_calls, refused_id
 from routing.policy import Policy
 from storage.database import Database, DatabaseAway
 from storage.tables import Call, CallLeg, CallStep, ReadMark
@@ -40,7 +41,9 @@ MARK = "cel"
 BATCH_SECONDS = 5.0
 TRUNK = "trunk"
 BARGE_CONTEXT = "hotline-barge"
+REFUSED = "HOTLINE_REFUSED"
 MOST_BIRTHS = 10_000
+MOST_BYTES = 64 << 20  # of the file; then it is put aside, and the one put aside before goes
 
 Part = Literal["caller", "agent", "consult", "other"]
 
@@ -70,6 +73,8 @@ class CelReader:
             events, place = self._read_chunk(careful=False)
             told += events
         self._told_to = end
+        if end is not None and place == end and end.offset > MOST_BYTES:
+            self._path.rename(f"{self._path}.1")  # Asterisk opens it anew for each event
         return told
 
     def _end(self) -> Place | None:
@@ -131,6 +136,7 @@ class _Record:
         self._changed: set[str] = set()
         self._steps: dict[str, list[Step]] = {}
         self._people: dict[str, int | None] = {}
+        self._refused: list[Arrival] = []
 
     def recall(self, events: Iterable[Event]) -> None:
         """Look up what is known of the calls and legs that these events are about."""
@@ -148,6 +154,9 @@ class _Record:
 
     def tell(self, event: Event) -> None:
         """Store one event; those of channels that belong to no call are passed over."""
+        if event.type == REFUSED:
+            self._refused.append(_refused(event))
+            return
         if event.type == "CHAN_START":
             self._births[event.uniqueid] = event
         call_id = self._call_of(event)
@@ -165,6 +174,8 @@ class _Record:
             apply_leg(self._session, self._legs[uniqueid])
         for call_id, steps in self._steps.items():
             note_steps(self._session, call_id, steps, source="cel")
+        if self._refused:
+            refuse_calls(self._session, self._refused, self._policy)
 
     # Whose event it is.
 
@@ -247,12 +258,14 @@ class _Record:
         if leg.part in ("agent", "consult") and event.linkedid == self._roots[leg.call_id]:
             self._put(replace(leg, part="agent"))
             mark_answered(self._session, leg.call_id, leg.person_id, event.at)
-            self._step(event, leg, "answer", once=True, person_id=leg.person_id)
+            self._step(event, leg, "answer", once=True, person_id=leg.person_id, uniqueid=leg.uniqueid)
 
     def began_app(self, event: Event, leg: Leg) -> None:
         if event.app == "Queue" and leg.part == "caller":
             mark_queued(self._session, leg.call_id, event.at)
             self._step(event, leg, "queued")
+        elif event.app == "MixMonitor" and leg.part == "caller":
+            self._step(event, leg, "recording")  # again after each pause: the ledger reckons with them
 
     def hung_up(self, event: Event, leg: Leg) -> None:
         self._put(replace(leg, cause=_cause(event)))
@@ -337,6 +350,18 @@ def _last_known(session: Session, call_id: str) -> datetime:
     )
     known = (call.queued_at, call.answered_at, steps, legs)
     return max([call.began_at, *(at for at in known if at is not None)])
+
+
+def _refused(event: Event) -> Arrival:
+    """A call to a number that is not published; without a number where the caller withheld it."""
+    return Arrival(
+        call_id=refused_id(event.uniqueid),
+        linkedid=event.linkedid,
+        line=str(event.extra.get("extra", "")) or "?",
+        number_raw=event.number,
+        withheld=not event.number,
+        at=event.at,
+    )
 
 
 def _leg(row: CallLeg) -> Leg:

@@ -1,10 +1,14 @@
 """The list of calls and a call's page, over real HTTP and a real database."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.web.site import Site
+from cases.calls import Arrival
+from cases.refused import MOST_A_MINUTE, refuse_calls, refused_id
+from routing.policy import load
+from tests.web.site import POLICY, Site
 
 
 def rows(text: str) -> int:
@@ -48,6 +52,25 @@ def test_a_number_is_found_in_any_dress(site: Site, typed: str) -> None:
 )
 def test_the_filter_narrows(site: Site, wanted: dict[str, str], count: int) -> None:
     assert rows(site.client("chen").get("/calls", params=wanted).text) == count
+
+
+def test_a_refused_call_is_found_and_told_in_both_languages(site: Site) -> None:
+    at = datetime.now(UTC).replace(second=0)
+    flood = [
+        Arrival(refused_id(f"{n}"), f"{n}", "5551234", "13700003333", False, at + timedelta(seconds=n))
+        for n in range(MOST_A_MINUTE + 31)
+    ]
+    with site.database.session() as session:
+        refuse_calls(session, flood, load(POLICY))
+    client = site.client("chen")
+    for language, words in (
+        ("en", ("not taken", "Refused: not a published number", "and 31 more in the same minute")),
+        ("zh", ("未受理", "号码未公布，未接入", "同一分钟内还有 31 通未接入")),
+    ):
+        client.post("/me/language", data={"language": language})
+        assert rows(client.get("/calls", params={"outcome": "rejected"}).text) == MOST_A_MINUTE
+        page = client.get(f"/calls/{flood[MOST_A_MINUTE - 1].call_id}").text
+        assert [word for word in (*words, "5551234") if word not in page] == []
 
 
 def test_the_filter_narrows_to_one_agent(site: Site) -> None:

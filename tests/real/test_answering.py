@@ -3,7 +3,12 @@
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select
 
+from storage.database import Database
+from storage.tables import Call
+from telephony.cel import CelReader
+from tests.ivr.test_inbound import a_policy
 from tests.real.agi_stand_in import AgiCall, AgiStandIn, Behaviour, routing
 from tests.real.asterisk_lab import AGI_DOWN, LINE, MUSIC, PROMPTS, QUEUE, Lab
 from tests.real.phone import Leg, Phone, answered
@@ -123,15 +128,44 @@ def test_the_handler_is_told_call_line_and_whether_the_number_is_withheld(
     lab.assert_clean_log()
 
 
-@pytest.mark.parametrize("number", ["801", "12345", "s", "13812345678", "hotline-head", "5551234"])
-def test_the_trunk_reaches_published_lines_only(
-    lab: Lab, caller: MakePhone, phone: MakePhone, number: str
+HOSTILE = "a%22b%2C)%24%7BSHELL(id)%7D%0Ax"  # a"b,)${SHELL(id)} and a new line
+
+
+def test_the_trunk_reaches_published_lines_only_and_what_it_is_refused_is_on_record(
+    lab: Lab, database: Database, caller: MakePhone, phone: MakePhone
 ) -> None:
     phone(1)
-    leg = caller().dial(number, "e00000001")
+    dialled = ["801", "12345", "s", "i", "96", "+8613812345678", "hotline-head", "*06%23", HOSTILE]
+    for number in dialled:
+        leg = caller().dial(number, "13812345678")
+        until(lambda leg=leg: leg.ended, "a refusal")
+        assert leg.code == 404, number
+    leg = caller().dial("5551234", "13812345678", "Privacy: id\r\n")
     until(lambda: leg.ended, "a refusal")
-    assert leg.code == 404
-    assert not lab.channels()
+    lab.assert_nothing_left()
+    reader = CelReader(lab.cel, database, a_policy())
+
+    def on_record() -> list[Call]:
+        reader.read()
+        with database.session() as session:
+            found = session.scalars(select(Call).order_by(Call.began_at)).all()
+            return list(found) if len(found) > len(dialled) else []
+
+    calls = until(on_record, "the record of every refused call")
+    assert {call.outcome for call in calls} == {"rejected"}
+    assert [call.line for call in calls] == [
+        *("801", "12345", "s", "i", "96", "+8613812345678", "hotlinehead", "*06#", "abSHELLidx", "5551234")
+    ]
+    assert [call.number for call in calls] == ["+8613812345678"] * len(dialled) + [None]
+    lab.assert_clean_log()
+
+
+def test_asterisk_goes_on_in_a_new_file_when_its_events_are_put_aside(lab: Lab, caller: MakePhone) -> None:
+    for _ in range(2):
+        leg = caller().dial("5551234")
+        until(lambda leg=leg: leg.ended, "a refusal")
+        until(lambda: lab.cel.exists() and "LINKEDID_END" in lab.cel.read_text(), "the call's events")
+        lab.cel.rename(lab.cel.with_suffix(".1"))
 
 
 def test_a_trunk_caller_who_claims_a_staff_name_stays_a_trunk_caller(

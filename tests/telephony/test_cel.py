@@ -18,7 +18,16 @@ from telephony.cel_file import CHUNK_BYTES
 from tests.ivr.test_inbound import a_policy
 
 DATA = Path(__file__).parent / "data"
-SAMPLES = ["answered", "blind_back", "attended", "consulted", "phone_lost", "unanswered", "injected"]
+SAMPLES = [
+    "answered",
+    "blind_back",
+    "attended",
+    "consulted",
+    "phone_lost",
+    "unanswered",
+    "injected",
+    "refused",
+]
 Read = Callable[..., int]
 
 
@@ -114,9 +123,10 @@ def test_an_answered_call_has_its_agent_its_wait_and_its_end(
     assert call.queued_at and call.answered_at and call.ended_at
     assert timedelta(0) < call.answered_at - call.queued_at < timedelta(seconds=1)
     assert call.ended_at == datetime.fromtimestamp(1795296980.066847, UTC)
-    assert steps(database) == ["queued", "offer", "answer", "end"]
+    assert steps(database) == ["recording", "queued", "offer", "answer", "end"]
     assert details(database, "end") == [{"by": "staff", "cause": 26}]
-    assert details(database, "answer") == [{"person_id": staff["e00000001"]}]
+    taker = legs(database)[1]
+    assert details(database, "answer") == [{"person_id": staff["e00000001"], "uniqueid": taker.uniqueid}]
     assert [(leg.part, leg.person_id, leg.answered_at is not None, leg.cause) for leg in legs(database)] == [
         ("caller", None, True, 26),
         ("agent", staff["e00000001"], True, 26),
@@ -141,7 +151,7 @@ def test_an_agent_who_lets_it_ring_has_an_offer_and_no_call(
     read("unanswered")
     call = the_call(database)
     assert (call.outcome, call.agent_id, call.answered_at) == ("abandoned", None, None)
-    assert steps(database) == ["queued", "offer", "offer_ended", "end"]
+    assert steps(database) == ["recording", "queued", "offer", "offer_ended", "end"]
     (offer,) = offers_in_vain(database)
     assert (offer.subject_kind, offer.subject_id) == ("person", str(staff["e00000001"]))
     assert offer.detail == {"call_id": call.id, "rang_seconds": 15.0, "cause": 26}
@@ -167,7 +177,7 @@ def test_a_blind_transfer_moves_the_call_to_the_colleague(
     call = the_call(database)
     assert call.agent_id == staff["e00000002"]
     assert details(database, "transfer") == [{"kind": "blind", "person_id": staff["e00000001"], "to": "802"}]
-    assert steps(database) == ["queued", "offer", "answer", "transfer", "offer", "answer", "end"]
+    assert steps(database) == ["recording", "queued", "offer", "answer", "transfer", "offer", "answer", "end"]
     assert offers_in_vain(database) == []
 
 
@@ -225,7 +235,33 @@ def test_a_forged_number_changes_no_other_call(database: Database, read: Read) -
     read("injected")
     call = the_call(database)
     assert call.number is None or call.number_kind == "unknown"
-    assert steps(database) == ["fallback", "queued"]
+    assert steps(database) == ["fallback", "recording", "queued"]
+
+
+def test_a_call_to_an_unpublished_number_is_on_record_as_rejected(database: Database, read: Read) -> None:
+    read("refused")
+    with database.session() as session:
+        calls = session.scalars(select(Call).order_by(Call.began_at)).all()
+    assert {call.outcome for call in calls} == {"rejected"}
+    assert [call.line for call in calls] == ["5551234", "abSHELLidx", "5551234"]  # a hostile one is filtered
+    assert [call.number for call in calls] == ["+8613812345678", "+8613812345678", None]
+    assert [call.number_kind for call in calls] == ["mobile", "mobile", "withheld"]
+    assert steps(database) == ["refused"] * 3
+    assert legs(database) == []
+
+
+def test_a_file_that_grew_long_is_put_aside_and_nothing_in_it_or_after_it_is_lost(
+    database: Database, read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cel, "MOST_BYTES", 1000)
+    read("refused")
+    assert not (tmp_path / "cel.csv").exists()
+    with (tmp_path / "cel.csv.1").open("ab") as late:  # Asterisk had it open as it was put aside
+        late.write((DATA / "cel_unanswered.csv").read_bytes())
+    read("gone_in_menu")
+    with database.session() as session:
+        outcomes = sorted(session.scalars(select(Call.outcome)))
+    assert outcomes == ["abandoned", "abandoned", "rejected", "rejected", "rejected"]
 
 
 @pytest.mark.usefixtures("staff")

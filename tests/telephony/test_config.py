@@ -207,7 +207,8 @@ def test_nothing_that_the_trunk_reaches_dials_out_of_the_trunk(tmp_path: Path) -
     assert not seen & {"transfer", "from-staff", "hotline-outward", "hotline-handover", "hotline-barge"}
     assert all("@trunk" not in contexts[name] for name in seen)
     assert [name for name in contexts if "12345" in contexts[name]] == ["transfer", "hotline-outward"]
-    assert not re.search(r"^exten => _", text, re.MULTILINE)
+    patterns = re.findall(r"^exten => _.*\n same => n,(.*)$", contexts["from-trunk"], re.MULTILINE)
+    assert patterns == ["Goto(hotline-refused,s,1)"] * 2
 
 
 def test_the_manager_listens_on_loopback_with_no_right_to_commands(tmp_path: Path) -> None:

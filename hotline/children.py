@@ -1,5 +1,7 @@
 """The roles as child processes: started, listened to, restarted with growing pauses, stopped.
 
+One that hangs is killed: its heart (hotline/heart.py) is listened for.
+
 A child dies with us whatever kills us: it asks the kernel for that (`die_with_parent`), because
 it holds ports that the next start needs.
 """
@@ -15,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hotline.heart import WATCHDOG_SECONDS, Ear
 from hotline.logs import keeper, short, worth_telling
 
 FIRST_PAUSE_SECONDS = 0.5
@@ -52,6 +55,7 @@ class Child:
     command: list[str]
     log_file: Path
     tell: Callable[[str], None]  # a line for the terminal
+    ear: Ear
     _process: "subprocess.Popen[bytes] | None" = None
     _began: float = 0.0
     _pauses: Pauses = field(default_factory=Pauses)
@@ -65,14 +69,21 @@ class Child:
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    def is_ready(self) -> bool:
+        """It runs, and has said that it is at work."""
+        self.ear.silent_seconds()
+        return self.alive and self.ear.ready
+
     def start(self) -> None:
         self._keeper = self._keeper or keeper(self.log_file)
         self._began = time.monotonic()
+        self.ear.begin()
         self._process = subprocess.Popen(
             [*self.command, "--parent", str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            env=os.environ | self.ear.environment,
             start_new_session=True,  # the terminal's Ctrl-C is for us, who stop children in order
         )
         threading.Thread(
@@ -89,15 +100,20 @@ class Child:
                 self.tell(f"{self.role:5} | {short(line)}")
 
     def look_after(self, now: float) -> None:
-        """Restart it when it died and its pause is over."""
-        if self.alive:
+        """Kill it when it hangs; restart it when it died and its pause is over."""
+        hung = self.alive and self.ear.is_lost()
+        if self.alive and not hung:
             return
         if self._process is not None:
-            status = self._process.returncode
+            if hung:
+                self._process.kill()
+            status = self._process.wait()
             self._process = None
             self._pauses.failed(now, now - self._began)
-            how = f"signal {-status}" if status < 0 else f"status {status}"
-            self.tell(f"{self.role:5} | ended ({how}); starting it again in {self._pauses.seconds:g} s")
+            how = f"ended (signal {-status})" if status < 0 else f"ended (status {status})"
+            if hung:
+                how = f"hung, silent for {WATCHDOG_SECONDS:g} s: killed"
+            self.tell(f"{self.role:5} | {how}; starting it again in {self._pauses.seconds:g} s")
         if now >= self._pauses.until:
             self.start()
 

@@ -16,6 +16,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from hotline import wiring
 from hotline.ground import GroundError, require_room
+from hotline.heart import Heart
 from hotline.home import Home
 from hotline.settings import Settings
 from ivr.spool import import_spool
@@ -34,7 +35,7 @@ NAMED_WITHIN = timedelta(seconds=2)  # of a channel's birth its call's id is on 
 log = structlog.get_logger(__name__)
 
 
-def run(settings: Settings, home: Home, stop: threading.Event) -> None:
+def run(settings: Settings, home: Home, stop: threading.Event, heart: Heart) -> None:
     """Keep time while we have the lock, until stopped; wait for it while another process has it.
 
     With the database away nobody can take it from us, and we keep time on: wrap-ups end meanwhile.
@@ -43,6 +44,7 @@ def run(settings: Settings, home: Home, stop: threading.Event) -> None:
     with ExitStack() as ticking:
         ticks = False
         while not stop.is_set():
+            heart.beat()
             try:
                 with _the_lock(wiring.database_url(settings, home)) as held:
                     said = ""
@@ -52,10 +54,11 @@ def run(settings: Settings, home: Home, stop: threading.Event) -> None:
                         stop.wait(RETRY_SECONDS)
                         continue
                     if not ticks:
-                        ticking.enter_context(_ticking(settings, home))
+                        ticking.enter_context(_ticking(settings, home, heart))
                         ticks = True
                     log.info("ticking")
                     _hold(held, stop)
+                    heart.stopping()
                     ticking.close()
             except psycopg.OperationalError as why:
                 if not said:
@@ -81,7 +84,7 @@ def _hold(connection: "psycopg.Connection[tuple[object, ...]]", stop: threading.
 
 
 @contextmanager
-def _ticking(settings: Settings, home: Home) -> Iterator[None]:
+def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
     """Everything that happens by itself, for as long as the block lasts."""
     policy = wiring.policy(settings)
     database = Database(wiring.database_url(settings, home))
@@ -93,6 +96,7 @@ def _ticking(settings: Settings, home: Home) -> Iterator[None]:
         home.recordings_incoming, home.recordings_kept, database, zone=policy.zone, is_live=records.is_live
     )
     sweeps = [
+        Sweep("heart", 1, heart.beat),  # a frozen database is no reason to start the clock again
         Sweep("call records", 1, records.sweep),
         Sweep("recordings", 2, lambda: ledger.sweep(datetime.now(UTC))),
         Sweep("disk", 30, partial(require_room, home)),

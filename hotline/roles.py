@@ -10,6 +10,7 @@ import structlog
 
 from cases.deadlines import load_calendar
 from hotline import clock, logs, wiring
+from hotline.heart import BEAT_SECONDS, Heart
 from hotline.home import Home
 from hotline.settings import Settings
 from ivr.answering import Answering, prompt_seconds
@@ -33,14 +34,14 @@ def run(role: str, settings: Settings, home: Home) -> None:
     """Be `role` until SIGTERM or Ctrl-C."""
     logs.configure(role, settings.log_level)
     home.prepare()
-    stop = threading.Event()
+    stop, heart = threading.Event(), Heart()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    {"ivr": ivr, "desk": desk, "clock": clock.run}[role](settings, home, stop)
+    {"ivr": ivr, "desk": desk, "clock": clock.run}[role](settings, home, stop, heart)
     log.info("stopped")
 
 
-def ivr(settings: Settings, home: Home, stop: threading.Event) -> None:
+def ivr(settings: Settings, home: Home, stop: threading.Event, heart: Heart) -> None:
     """Answers Asterisk's AGI; also without the database."""
     _many_files()
     database = Database(wiring.database_url(settings, home))
@@ -50,10 +51,12 @@ def ivr(settings: Settings, home: Home, stop: threading.Event) -> None:
         settings.agi_port,
         {"inbound": answering, CHECK_SCRIPT: _here},
         prompt_seconds=prompt_seconds(home.asterisk_lib / "sounds"),
+        each_round=heart.beat,
     )
     server.start()
     log.info("answering", port=settings.agi_port)
     stop.wait()
+    heart.stopping()
     server.stop()
     database.close()
 
@@ -62,7 +65,7 @@ def _here(_line: Line, _request: Request) -> None:
     """`hotline check` asks whether we are here: the greeting was the answer."""
 
 
-def desk(settings: Settings, home: Home, stop: threading.Event) -> None:
+def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) -> None:
     """The web desk, with a link of its own to tell Asterisk what agents want."""
     import uvicorn
 
@@ -81,6 +84,10 @@ def desk(settings: Settings, home: Home, stop: threading.Event) -> None:
         ),
         notes=partial(listen, database.url, stop),
     )
+
+    async def at_work() -> None:
+        heart.beat()
+
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(services, wiring.rooms()),
@@ -90,10 +97,13 @@ def desk(settings: Settings, home: Home, stop: threading.Event) -> None:
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            callback_notify=at_work,  # on the event loop, once it serves
+            timeout_notify=int(BEAT_SECONDS),
         )
     )
     link.start()
     server.run()
+    heart.stopping()
     stop.set()
     link.stop()
     database.close()

@@ -16,19 +16,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-import psutil
 from rich.console import Console
 from rich.markup import escape
 
 from hotline import demo, ground, wiring
 from hotline.children import Child, Pauses
+from hotline.heart import START_SECONDS, Ear
 from hotline.home import Home, HomeError
 from hotline.settings import CHECKOUT, Settings
 from routing.policy import Policy
 from telephony.asterisk import AsteriskServer
 
 ROLES = ("ivr", "desk", "clock")
-READY_SECONDS = 60.0
 STOP_SECONDS = 8.0
 ASTERISK, POSTGRES = "Asterisk", "PostgreSQL"
 BEAT_SECONDS = 0.25
@@ -194,13 +193,13 @@ class Up:
         for role in ROLES:
             command = [sys.executable, "-P", "-m", "hotline.cli", role]
             log_file = self.home.log / f"{role}.log"
-            self.children.append(Child(role, command, log_file, self._heard))
+            ear = Ear(self.home.run / f"{role}.notify")
+            self.children.append(Child(role, command, log_file, self._heard, ear))
         for child in self.children:
             child.start()
-        ready = {"ivr": self.settings.agi_port, "desk": self.settings.web_port}
-        until = time.monotonic() + READY_SECONDS
+        until = time.monotonic() + START_SECONDS
         for child in self.children:
-            while not _listens(child, ready.get(child.role)):
+            while not child.is_ready():
                 if not child.alive or time.monotonic() > until:
                     raise UpError(f"the {child.role} did not come up: its last words are in {child.log_file}")
                 time.sleep(BEAT_SECONDS / 5)
@@ -277,15 +276,3 @@ def _may(user: str, *command: str) -> bool:
     except OSError:
         return False
     return done.returncode == 0
-
-
-def _listens(child: Child, port: int | None) -> bool:
-    """Is the child there, and listening on `port`? Knocking would count as a call at the AGI door."""
-    if port is None or child.pid is None:
-        return child.alive
-    try:
-        family = [psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)]
-        sockets = (one for process in family for one in process.net_connections("tcp"))
-        return any(one.status == psutil.CONN_LISTEN and one.laddr[1] == port for one in sockets)
-    except psutil.Error:
-        return False

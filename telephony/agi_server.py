@@ -21,6 +21,7 @@ from telephony.line import Line, LineError, PromptSeconds, assume_prompt_seconds
 Handler = Callable[[Line, Request], None]
 
 BACKLOG = 4096
+ROUND_SECONDS = 1.0  # the door is looked at so often even when nobody knocks
 FULL_PAUSE_SECONDS = 0.05  # while the process has no file descriptor left
 
 
@@ -51,7 +52,10 @@ class AgiServer:
         max_live: int = 400,
         max_waiting: int = 400,
         header_seconds: float = 5.0,
+        each_round: Callable[[], None] = lambda: None,
     ) -> None:
+        """`each_round` is called at the door, once a round: whoever is called so knows that it is open."""
+        self._each_round = each_round
         self._address = (host, port)
         self._handlers = handlers
         self._prompt_seconds = prompt_seconds
@@ -119,6 +123,7 @@ class AgiServer:
     def _watch_door(self, wake_end: socket.socket) -> None:
         assert self._listener is not None
         while not self._stopping.is_set():
+            self._each_round()
             for key, _ in self._selector.select(self._next_deadline()):
                 if key.fileobj is self._listener:
                     self._accept_all(self._listener)
@@ -131,9 +136,10 @@ class AgiServer:
         self._listener.close()
         wake_end.close()
 
-    def _next_deadline(self) -> float | None:
+    def _next_deadline(self) -> float:
         oldest = next(iter(self._waiting.values()), None)
-        return None if oldest is None else max(0.0, oldest.until - time.monotonic())
+        left = ROUND_SECONDS if oldest is None else oldest.until - time.monotonic()
+        return min(ROUND_SECONDS, max(0.0, left))
 
     def _accept_all(self, listener: socket.socket) -> None:
         while True:

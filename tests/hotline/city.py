@@ -65,6 +65,10 @@ class City:
     def _argv(self, *words: str) -> list[str]:
         return [sys.executable, "-P", "-m", "hotline.cli", *words]
 
+    def signal(self, name: str, which: signal.Signals) -> None:
+        """Send one of its processes a signal."""
+        os.kill(self.processes()[name], which)
+
     def processes(self) -> dict[str, int]:
         """Every process of this home, by what it is."""
         found = {}

@@ -12,7 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from hotline import heart
 from hotline.children import LONGEST_PAUSE_SECONDS, STEADY_SECONDS, Child, Pauses
+from hotline.heart import Ear
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> None:
@@ -28,11 +30,12 @@ def told() -> list[str]:
 
 
 @pytest.fixture
-def child_of(tmp_path: Path, told: list[str]) -> Iterator[Callable[[str], Child]]:
+def child_of(tmp_path: Path, short_folder: Path, told: list[str]) -> Iterator[Callable[[str], Child]]:
     made: list[Child] = []
 
     def make(program: str) -> Child:
-        child = Child("ivr", [sys.executable, "-c", program], tmp_path / "ivr.log", told.append)
+        command = [sys.executable, "-c", program]
+        child = Child("ivr", command, tmp_path / "ivr.log", told.append, Ear(short_folder / "ivr"))
         made.append(child)
         return child
 
@@ -71,6 +74,56 @@ def test_a_child_that_dies_is_told_and_started_again_after_its_pause(
     assert not child.alive
     child.look_after(now + 0.6)
     assert child.pid not in (None, first)
+
+
+BEATS = "import time; from hotline.heart import Heart; heart = Heart()\n"
+
+
+def test_a_child_that_falls_silent_is_killed_and_started_again_in_one_line(
+    child_of: Callable[[str], Child], told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heart, "WATCHDOG_SECONDS", 1.0)
+    child = child_of(BEATS + "heart.beat(); time.sleep(60)")
+    child.start()
+    first = child.pid
+    assert first is not None
+    wait_for(child.is_ready)
+    wait_for(lambda: child.look_after(time.monotonic()) or told)
+    assert told == ["ivr   | hung, silent for 15 s: killed; starting it again in 0.5 s"]
+    assert not psutil.pid_exists(first)
+    child.look_after(time.monotonic() + 0.6)
+    assert child.pid not in (None, first)
+    assert not child.ear.ready
+
+
+def test_a_child_that_beats_is_left_alone_and_so_is_one_that_is_stopping(
+    child_of: Callable[[str], Child], told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heart, "WATCHDOG_SECONDS", 3.0)
+    child = child_of(
+        BEATS + "for _ in range(60): heart.beat(); time.sleep(0.1)\nheart.stopping(); time.sleep(60)"
+    )
+    child.start()
+    first = child.pid
+    wait_for(lambda: child.look_after(time.monotonic()) or child.ear.stopping)
+    wait_for(lambda: child.look_after(time.monotonic()) or child.ear.silent_seconds() > 3.5)
+    assert (child.pid, told) == (first, [])
+
+
+def test_what_was_said_before_we_looked_counts_as_said_now(short_folder: Path) -> None:
+    ear = Ear(short_folder / "role")
+    speaker = heart.Heart(str(short_folder / "role"))
+    ear._heard -= 1000  # `hotline up` itself was stopped for so long
+    speaker.beat()
+    assert not ear.is_lost()
+    assert ear.ready
+
+
+def test_a_heart_beats_on_where_nobody_listens_any_more(short_folder: Path) -> None:
+    speaker = heart.Heart(str(short_folder / "nobody"))
+    speaker.beat()
+    speaker.stopping()
+    heart.Heart("").beat()
 
 
 def test_all_lines_are_kept_and_warnings_are_told_shortly(
@@ -112,15 +165,16 @@ def test_a_child_that_does_not_end_when_asked_is_killed(
     assert not psutil.pid_exists(pid)
 
 
-def test_children_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+def test_children_end_with_a_parent_that_is_killed(tmp_path: Path, short_folder: Path) -> None:
     grandchild = (
         "import sys, time; from hotline.children import die_with_parent;"
         "die_with_parent(int(sys.argv[-1])); print('here', flush=True); time.sleep(60)"
     )
     program = (
-        "import pathlib, sys, time; from hotline.children import Child\n"
+        "import pathlib, sys, time; from hotline.children import Child; from hotline.heart import Ear\n"
         f"log = pathlib.Path({str(tmp_path / 'log')!r})\n"
-        f"child = Child('ivr', [sys.executable, '-c', {grandchild!r}], log, print)\n"
+        f"ear = Ear(pathlib.Path({str(short_folder / 'ear')!r}))\n"
+        f"child = Child('ivr', [sys.executable, '-c', {grandchild!r}], log, print, ear)\n"
         "child.start(); print(child.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)

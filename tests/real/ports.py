@@ -10,12 +10,15 @@ import socket
 WORKERS = 8
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
 
+_given: set[int] = set()  # nobody listens there yet, and two of one hotline must differ
+
 
 def free_port(address: str = "127.0.0.1") -> int:
     """A port free for both UDP and TCP just now."""
     while True:
         port = random.choice(_share(10240, 32000))
-        if _is_free(address, port):
+        if port not in _given and _is_free(address, port):
+            _given.add(port)
             return port
 
 

@@ -1,0 +1,25 @@
+"""A role that is there and does nothing: `up` kills it and starts it again."""
+
+import signal
+
+import pytest
+
+from tests.hotline.city import City, Running, wait_for
+
+pytestmark = pytest.mark.real
+
+
+@pytest.mark.parametrize("role", ["ivr", "desk", "clock"])
+def test_a_frozen_role_is_killed_and_started_again(city_up: tuple[City, Running], role: str) -> None:
+    city, running = city_up
+    before = city.processes()
+    city.signal(role, signal.SIGSTOP)
+
+    def anew() -> bool:
+        return city.processes().get(role) not in (None, before[role])
+
+    wait_for(anew, f"another {role}")
+    assert f"{role:5} | hung, silent for 15 s: killed; starting it again in 0.5 s" in running.said
+    wait_for(lambda: city.command("check").returncode == 0, "a clean check")
+    others = {name: pid for name, pid in city.processes().items() if name not in (role, "check")}
+    assert others == {name: pid for name, pid in before.items() if name != role}

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from cases import journal
 from cases.errors import NotVisible
 from cases.visible import visible_recordings, visible_tickets
-from storage.tables import Call, Person, Recording, Ticket, TicketCall
+from storage.tables import Call, CallLeg, CallStep, Person, Recording, Ticket, TicketCall
 from storage.viewer import Viewer
 
 LEDGER_LOOKS_BACK = timedelta(days=30)  # for calls without recording: not over the years at each sweep
@@ -47,6 +47,19 @@ class Standing:
     ended_at: datetime | None
     ready_path: str  # '' until kept
     ready_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A phone that answered, and has had the caller from `at` on; after a consultation that is later.
+
+    `ended_at`: when its channel ended, None if Asterisk could not tell.
+    """
+
+    uniqueid: str
+    answered_at: datetime
+    at: datetime
+    ended_at: datetime | None
 
 
 def standing(session: Session, call_id: str, name: str) -> Standing | None:
@@ -118,6 +131,25 @@ def calls_without_recording(session: Session, ended_before: datetime) -> list[st
     over = Call.ended_at.between(ended_before - LEDGER_LOOKS_BACK, ended_before)
     missing = select(Call.id).where(Call.answered_at.is_not(None), over, ~known)
     return list(session.scalars(missing.order_by(Call.began_at)))
+
+
+def recording_began(session: Session, call_id: str) -> list[datetime]:
+    """When the call's own recording began, and began anew after each pause."""
+    began = select(CallStep.at).where(CallStep.call_id == call_id, CallStep.step == "recording")
+    return list(session.scalars(began.order_by(CallStep.at)))
+
+
+def given(session: Session, call_id: str) -> list[Given]:
+    """Who has had the caller, first one first."""
+    phones = (
+        select(CallLeg, CallStep.at)
+        .join(CallStep, CallStep.detail["uniqueid"].astext == CallLeg.uniqueid)
+        .where(CallStep.call_id == call_id, CallStep.step == "answer")
+    )
+    return [
+        Given(leg.uniqueid, leg.answered_at or at, at, leg.ended_at)
+        for leg, at in session.execute(phones.order_by(CallStep.at))
+    ]
 
 
 def find_recordings(

@@ -5,9 +5,11 @@ Killed in between, the next sweep does the same again and comes to the same end.
 """
 
 import errno
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,9 +17,10 @@ import structlog
 
 from cases import recordings
 from storage.database import Database
-from telephony.wav import Leg, WavError, join, read_leg
+from telephony.overlay import Voices, piece
+from telephony.wav import Leg, Piece, WavError, join, read_leg
 
-CALLER, AGENT, MIXED = ".caller.wav", ".agent.wav", ".wav"  # behind the stem
+CALLER, AGENT = ".caller.wav", ".agent.wav"  # behind the stem
 CONSULT = "-consult-"
 CLOSING_SECONDS = 3  # Asterisk closes its files this long after the call, at most
 QUIET_SECONDS = 600  # a call that nobody saw end is over when nothing was written for so long
@@ -40,6 +43,11 @@ class Take:
     @property
     def part(self) -> str:
         return "consult" if CONSULT in self.name else "call"
+
+    @property
+    def uniqueid(self) -> str:
+        """The channel that a consultation's recording was made on; '' for a call's own."""
+        return self.name.partition(CONSULT)[2]
 
     def written_at(self) -> float:
         """Seconds since 1970; 0 when the files went away."""
@@ -81,33 +89,38 @@ class Ledger:
 
     def sweep(self, now: datetime) -> Swept:
         """Take in all that is finished, then mark the gaps. Raises DatabaseAway; then nothing is lost."""
-        kept = gaps = waiting = 0
+        outcomes: Counter[str] = Counter()
         takes = self._takes()
-        for take in takes:
-            try:
-                outcome = self._take_in(take, now)
-            except OSError as error:
-                self._complain_of_disk(error, take)
-                waiting += 1
-                continue
-            kept += outcome == "kept"
-            gaps += outcome == "gap"
-            waiting += outcome == "waiting"
-        gaps += self._mark_gaps(now, {take.call_id for take in takes}, {take.name for take in takes})
-        return Swept(kept, gaps, waiting)
+        for _, of_call in groupby(takes, key=lambda take: take.call_id):
+            outcomes.update(self._take_in_call(list(of_call), now))
+        gaps = self._mark_gaps(now, {take.call_id for take in takes}, {take.name for take in takes})
+        return Swept(outcomes["kept"], outcomes["gap"] + gaps, outcomes["waiting"])
 
     def _takes(self) -> list[Take]:
-        """What lies in the incoming folder, oldest name first."""
+        """What lies in the incoming folder, call by call, each call's own recording first."""
         takes: dict[str, Take] = {}
-        for file in sorted(self._incoming.glob("*.wav")):
-            ending = next(each for each in (CALLER, AGENT, MIXED) if file.name.endswith(each))
-            name = file.name.removesuffix(ending)
-            takes.setdefault(name, Take(name)).files[ending] = file
-        return list(takes.values())
+        for ending in (CALLER, AGENT):
+            for file in self._incoming.glob(f"*{ending}"):
+                name = file.name.removesuffix(ending)
+                takes.setdefault(name, Take(name)).files[ending] = file
+        return sorted(takes.values(), key=lambda take: (take.call_id, take.uniqueid))
 
-    def _take_in(self, take: Take, now: datetime) -> str:
+    def _take_in_call(self, takes: list[Take], now: datetime) -> Iterator[str]:
+        """What became of each; consultations wait for the call's own recording, which needs them."""
+        written_at = max(take.written_at() for take in takes)
+        own_waits = False
+        for take in takes:
+            try:
+                outcome = "waiting" if own_waits else self._take_in(take, written_at, takes, now)
+            except OSError as error:
+                self._complain_of_disk(error, take)
+                outcome = "waiting"
+            own_waits |= take.part == "call" and outcome == "waiting"
+            yield outcome
+
+    def _take_in(self, take: Take, written_at: float, of_call: list[Take], now: datetime) -> str:
         """kept | gap | waiting | done (it was kept before). Raises OSError, DatabaseAway."""
-        if self._is_live(take.call_id) or now.timestamp() - take.written_at() < CLOSING_SECONDS:
+        if self._is_live(take.call_id) or now.timestamp() - written_at < CLOSING_SECONDS:
             return "waiting"  # without a question to the database: most takes, on a busy day
         with self._database.session() as session:
             standing = recordings.standing(session, take.call_id, take.name)
@@ -121,7 +134,7 @@ class Ledger:
             return "waiting"
         if standing.ready_path and (self._kept / standing.ready_path).is_file():
             return self._clear(take, standing.ready_at)
-        return self._keep(take, standing.began_at)
+        return self._keep(take, standing.began_at, of_call)
 
     def _is_over(self, take: Take, ended_at: datetime | None, now: datetime) -> bool:
         if ended_at is None:
@@ -131,16 +144,17 @@ class Ledger:
     def _quiet(self, take: Take, now: datetime) -> bool:
         return now.timestamp() - take.written_at() >= self._quiet_seconds
 
-    def _keep(self, take: Take, began_at: datetime) -> str:
+    def _keep(self, take: Take, began_at: datetime, of_call: list[Take]) -> str:
         try:
-            caller, agent, notes = self._legs(take)
-            if not any(leg and leg.frames for leg in (caller, agent)):
+            voices, notes = self._voices(take)
+            if not any(leg and leg.frames for leg in (voices.caller, voices.agent)):
                 return self._mark_silent(take, began_at)
             day = began_at.astimezone(self._zone)
             path = Path(f"{day:%Y}") / f"{day:%m}" / f"{day:%d}" / f"{take.name}.wav"
             target = self._kept / path
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            joined = join(caller, agent, target)
+            pieces = self._pieces(take, voices, of_call) if take.part == "call" else []
+            joined = join(voices.caller, voices.agent, target, pieces)
         except WavError as error:
             return self._give_up(take, str(error), began_at)
         with self._database.session() as session:
@@ -152,26 +166,19 @@ class Ledger:
                 sha256=joined.sha256,
                 duration_seconds=joined.seconds,
                 size_bytes=joined.size_bytes,
-                repaired=any(leg and leg.repaired for leg in (caller, agent)),
+                repaired=any(leg and leg.repaired for leg in (voices.caller, voices.agent)),
                 note="; ".join(notes),
                 peaks=joined.peaks,
             )
         self._remove(take)
         return "kept"
 
-    def _legs(self, take: Take) -> tuple[Leg | None, Leg | None, list[str]]:
+    def _voices(self, take: Take) -> tuple[Voices, list[str]]:
         """Both voices, and what is wrong with them; a damaged one is set aside while the other can be read.
 
         Raises WavError when neither can.
         """
-        legs: dict[str, Leg] = {}
-        damaged: dict[str, str] = {}
-        for ending in (CALLER, AGENT):
-            try:
-                if ending in take.files:
-                    legs[ending] = read_leg(take.files[ending])
-            except WavError as error:
-                damaged[ending] = f"{take.files[ending].name}: {error}"
+        legs, damaged = _legs(take)
         if not legs:
             raise WavError("; ".join(damaged.values()) or "neither voice was written apart")
         self._set_aside(take, list(damaged))
@@ -180,7 +187,23 @@ class Ledger:
             for ending in (CALLER, AGENT)
             if ending not in legs
         ]
-        return legs.get(CALLER), legs.get(AGENT), notes
+        return Voices(legs.get(CALLER), legs.get(AGENT)), notes
+
+    def _pieces(self, take: Take, voices: Voices, of_call: list[Take]) -> list[Piece]:
+        """The voices of colleagues who were given the caller after a consultation."""
+        consultations = {each.uniqueid: each for each in of_call if each.part == "consult"}
+        if not consultations:
+            return []
+        with self._database.session() as session:
+            began = recordings.recording_began(session, take.call_id)
+            given = recordings.given(session, take.call_id)
+        pieces = []
+        for colleague in given:
+            if colleague.uniqueid in consultations:
+                legs, _ = _legs(consultations[colleague.uniqueid])
+                hers = Voices(legs.get(CALLER), legs.get(AGENT))
+                pieces.append(piece(voices, began, hers, colleague))
+        return [each for each in pieces if each]
 
     def _give_up(self, take: Take, reason: str, began_at: datetime) -> str:
         """A gap; what was written is set aside, not thrown away."""
@@ -253,3 +276,15 @@ class Ledger:
         if about not in self._complaints:
             self._complaints.add(about)
             log.error(event, **facts)
+
+
+def _legs(take: Take) -> tuple[dict[str, Leg], dict[str, str]]:
+    """By ending: the legs that can be read, and what is wrong with the others. Raises OSError."""
+    legs: dict[str, Leg] = {}
+    damaged: dict[str, str] = {}
+    for ending, file in take.files.items():
+        try:
+            legs[ending] = read_leg(file)
+        except WavError as error:
+            damaged[ending] = f"{file.name}: {error}"
+    return legs, damaged

@@ -7,7 +7,7 @@ cuts a file short. So a length is believed only as far as the file bears it out.
 import hashlib
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +52,22 @@ class Leg:
                     raise WavError(f"{self.path.name} grew shorter while it was read")
                 left -= len(block)
                 yield block
+
+    def read(self, first: int, count: int) -> Samples:
+        """The samples from frame `first` on: `count`, or as many as there are."""
+        first = max(first, 0)
+        with self.path.open("rb") as file:
+            file.seek(self.offset + first * SAMPLE_BYTES)
+            return np.frombuffer(file.read(max(min(count, self.frames - first), 0) * SAMPLE_BYTES), "<i2")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A voice to lay over the agent's: `leg` from its frame `first` on, at the recording's frame `at`."""
+
+    leg: Leg
+    first: int
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +127,10 @@ def _data_bytes(descriptor: int, offset: int, declared: int, size: int) -> int:
     return size - offset
 
 
-def join(caller: Leg | None, agent: Leg | None, target: Path) -> Joined:
+def join(caller: Leg | None, agent: Leg | None, target: Path, pieces: Sequence[Piece] = ()) -> Joined:
     """Write one stereo file, caller left and agent right, the shorter padded with silence.
+
+    `pieces`, each laid over those before it, take the place of what stands in the right channel.
 
     `target` is there whole, on the disk and under its name, or not at all. Raises WavError when the
     legs don't fit together, OSError when it cannot be written.
@@ -132,7 +150,7 @@ def join(caller: Leg | None, agent: Leg | None, target: Path) -> Joined:
     try:
         with open(half, "wb", opener=_private) as out:
             out.write(header)
-            for start, block in _stereo(caller, agent, frames):
+            for start, block in _stereo(caller, agent, pieces, frames):
                 content = block.tobytes()
                 out.write(content)
                 digest.update(content)
@@ -148,7 +166,9 @@ def join(caller: Leg | None, agent: Leg | None, target: Path) -> Joined:
     return Joined(digest.hexdigest(), frames / rate, HEADER.size + data_bytes, voices)
 
 
-def _stereo(caller: Leg | None, agent: Leg | None, frames: int) -> Iterator[tuple[int, Samples]]:
+def _stereo(
+    caller: Leg | None, agent: Leg | None, pieces: Sequence[Piece], frames: int
+) -> Iterator[tuple[int, Samples]]:
     """First frame and samples, shape [n, 2], of block after block."""
     voices = [leg.blocks() if leg else iter(()) for leg in (caller, agent)]
     for start in range(0, frames, BLOCK_FRAMES):
@@ -157,7 +177,20 @@ def _stereo(caller: Leg | None, agent: Leg | None, frames: int) -> Iterator[tupl
             mono = next(voice, None)
             if mono is not None:
                 block[: len(mono), channel] = mono
+        for piece in pieces:
+            _lay(piece, block[:, 1], start)
         yield start, block
+
+
+def _lay(piece: Piece, right: Samples, start: int) -> None:
+    """Put the piece into `right`, which begins at frame `start`, but for where nothing came from her phone.
+
+    A-law has no zero, so a zero is Asterisk's own filling: there what the caller heard, music say, stays.
+    """
+    skipped = max(piece.at - start, 0)
+    voice = piece.leg.read(piece.first + start + skipped - piece.at, len(right) - skipped)
+    place = right[skipped : skipped + len(voice)]
+    np.copyto(place, voice, where=voice != 0)
 
 
 def _raise_peaks(peaks: NDArray[np.int32], block: Samples, start: int, frames: int) -> None:

@@ -1,21 +1,31 @@
 """MixMonitor's legs: equal length, each voice in its own file, through hold and transfer."""
 
+import time
 import wave
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from hotline.settings import CHECKOUT
+from routing.policy import load
+from storage.database import Database
+from telephony.cel import CelReader
+from telephony.ledger import Ledger
 from tests.real import audio
 from tests.real.agi_stand_in import AgiStandIn
 from tests.real.asterisk_lab import LINE, MUSIC, PROMPTS, Lab
+from tests.real.audio import Samples
 from tests.real.phone import Leg, Phone, answered
 from tests.real.waiting import until
 
 pytestmark = pytest.mark.real
 MakePhone = Callable[..., Phone]
-CALLER, AGENT, COLLEAGUE, LEADER = 1000, 1200, 1400, 1700
+CALLER, AGENT, COLLEAGUE, LEADER, PRIVATE = 1000, 1200, 1400, 1700, 1850
 QUIETER_DB = 40.0
+LOUD = 100  # of 32768
 
 
 def legs(lab: Lab, name: str) -> tuple[audio.Samples, audio.Samples]:
@@ -118,25 +128,79 @@ def test_the_next_agents_voice_is_recorded_though_her_packets_count_from_a_lower
     lab.assert_clean_log()
 
 
-def test_a_colleague_given_the_caller_after_a_consultation_is_recorded_in_any_case(
-    lab: Lab, routed: AgiStandIn, caller: MakePhone, phone: MakePhone
-) -> None:
-    agent, colleague = phone(1, AGENT), phone(2, COLLEAGUE, duty=False)
-    leg = answered(caller(CALLER).dial(LINE))
-    offer = agent.ring()
-    offer.media.sequence = 20000
-    talk(leg, CALLER, offer.answer(), AGENT)
-    asking = agent.dial("802")
-    answer = colleague.ring()
-    answer.media.sequence = 1000  # the call's own recording takes her packets for late ones
-    answer.answer()
-    offer.transfer_to(answered(asking))
-    talk(leg, CALLER, answer, COLLEAGUE)
-    leg.hang_up()
+def kept(lab: Lab, database: Database, folder: Path, call_id: str) -> Samples:
+    """The call's stereo recording as the ledger keeps it, shape [frames, 2]; once the call is over."""
     lab.assert_nothing_left()
     lab.assert_recordings_closed()
-    apart = [audio.read_wav(path) for path in lab.incoming.glob("*-consult-*.caller.wav")]
-    assert max(loudest(samples, COLLEAGUE) for samples in apart if len(samples) > 4000) > -20
+    policy = load(CHECKOUT / "policies/mianyang-962299.toml")
+    CelReader(lab.cel, database, policy).read()
+    ledger = Ledger(lab.incoming, folder, database, zone=policy.zone)
+    assert ledger.sweep(datetime.now(UTC) + timedelta(hours=1)).waiting == 0
+    assert not list(lab.incoming.glob("*.wav"))
+    return audio.read_wav(next(folder.rglob(f"{call_id}.wav")))
+
+
+def bursts(one: Leg, one_hz: float, other: Leg, other_hz: float) -> list[float]:
+    """Both speak up at about one time, four times; how much later the other was heard, seconds."""
+    late = []
+    for _ in range(4):
+        one.media.say(0)
+        other.media.say(0)
+        until(lambda: other.media.silent(0.5) and one.media.silent(0.5), "silence")
+        began = time.monotonic()
+        one.media.say(one_hz)
+        other.media.say(other_hz)
+        talk(one, one_hz, other, other_hz)
+        late.append(one.media.first_sound(began) - other.media.first_sound(began))
+    return late
+
+
+def onsets(voice: Samples) -> list[float]:
+    """Where sound follows half a second of silence or more, seconds from the end of the recording."""
+    frames = np.abs(voice[: len(voice) // 80 * 80].astype(int)).reshape(-1, 80).max(1) > LOUD
+    sound = np.flatnonzero(frames)
+    return [float(at - len(frames)) * 0.01 for at in sound[1:][np.diff(sound) > 40]]
+
+
+@pytest.mark.parametrize(("first", "second"), [(1000, 20000), (20000, 1000)], ids=["rise", "fall"])
+def test_the_recording_is_whole_through_an_attended_transfer(
+    lab: Lab,
+    routed: AgiStandIn,
+    caller: MakePhone,
+    phone: MakePhone,
+    database: Database,
+    tmp_path: Path,
+    first: int,
+    second: int,
+) -> None:
+    agent, colleague = phone(1, AGENT), phone(2, PRIVATE, duty=False)
+    leg = answered(caller(CALLER).dial(LINE))
+    offer = agent.ring()
+    offer.media.sequence = first
+    talk(leg, CALLER, offer.answer(), AGENT)
+    offer.hold()
+    asking = agent.dial("802")
+    answer = colleague.ring()
+    answer.media.sequence = second
+    answer.answer()
+    talk(answered(asking), AGENT, answer, PRIVATE)
+    answer.media.say(0)
+    until(lambda: asking.media.silent(0.5), "the end of the private words")
+    offer.transfer_to(asking)
+    answer.media.say(COLLEAGUE)
+    talk(leg, CALLER, answer, COLLEAGUE)
+    late = bursts(leg, CALLER, answer, COLLEAGUE)
+    leg.hang_up()
+    call_id = offer.header("X-Hotline-Call")
+    both = kept(lab, database, tmp_path, call_id)
+
+    theirs, ours = both[:, 0], both[:, 1]
+    assert_apart(theirs, CALLER, (AGENT, COLLEAGUE, PRIVATE))
+    assert min(loudest(ours, AGENT), loudest(ours, COLLEAGUE)) > -20
+    assert max(loudest(ours, PRIVATE), loudest(ours, CALLER)) < loudest(ours, AGENT) - QUIETER_DB
+    measured = [her - his for his, her in zip(onsets(theirs)[-4:], onsets(ours)[-4:], strict=True)]
+    assert np.median(np.abs(np.subtract(measured, late))) < 0.05
+    assert len(list(tmp_path.rglob(f"{call_id}-consult-*.wav"))) == 2
     lab.assert_clean_log()
 
 
@@ -195,5 +259,5 @@ def test_recordings_are_plain_8_khz_16_bit_files_of_their_own(
 
     files = sorted(lab.incoming.iterdir())
     call_id = routed.calls[0].environment["agi_arg_1"]
-    assert [path.name for path in files] == [f"{call_id}.{end}" for end in ("agent.wav", "caller.wav", "wav")]
+    assert [path.name for path in files] == [f"{call_id}.{end}" for end in ("agent.wav", "caller.wav")]
     assert {shape(path) for path in files} == {(1, 2, 8000)}

@@ -5,6 +5,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ import soundfile
 from sqlalchemy import func, select
 
 from cases import recordings
-from cases.calls import Arrival, end_call, mark_answered, open_call
+from cases.calls import Arrival, Leg, Step, apply_leg, end_call, mark_answered, note_steps, open_call
 from routing.policy import load
 from storage.database import Database, DatabaseAway
 from storage.tables import Journal, Recording
@@ -55,8 +56,26 @@ class Lab:
     def legs(self, name: str = "c1", at: datetime = ENDED) -> None:
         write_leg(self.incoming / f"{name}.caller.wav", tone(440, 2))
         write_leg(self.incoming / f"{name}.agent.wav", tone(1000, 2))
-        write_leg(self.incoming / f"{name}.wav", tone(700, 2))
         self.touch(at)
+
+    def consultation(self, given: bool, name: str = "c1-consult-1.2") -> None:
+        """A colleague is asked from second 20 to 21; `given`: then the caller is hers for a second ."""
+        hers = np.concatenate([tone(1900, 1), tone(1600, 1)])
+        write_leg(self.incoming / f"{name}.caller.wav", hers)
+        write_leg(self.incoming / f"{name}.agent.wav", tone(300, 2))
+        self.touch(ENDED)
+        asked, taken, left = (BEGAN + timedelta(seconds=each) for each in (20, 21, 22))
+        leg = Leg("1.2", "c1", "PJSIP/e2-1", "agent" if given else "consult", asked, None, asked, left)
+        with self.database.session() as session:
+            apply_leg(session, leg)
+            note_steps(session, "c1", [Step(BEGAN + timedelta(seconds=20.5), "recording")])
+            if given:
+                note_steps(session, "c1", [Step(taken, "answer", {"uniqueid": "1.2"})])
+
+    def sound(self, name: str = "c1") -> np.ndarray:
+        """A kept recording, shape [frames, 2]."""
+        (file,) = self.kept.rglob(f"{name}.wav")
+        return np.asarray(soundfile.read(file, dtype="int16")[0])
 
     def touch(self, at: datetime) -> None:
         for file in self.incoming.glob("*.wav"):
@@ -122,7 +141,7 @@ def test_a_call_on_the_line_is_left_alone_however_quiet_its_files(lab: Lab) -> N
     lab.call(ended=False)
     lab.legs()
     assert lab.ledger(is_live=lambda call_id: call_id == "c1").sweep(LATER) == Swept(waiting=1)
-    assert len(lab.left()) == 3
+    assert len(lab.left()) == 2
 
 
 def test_files_still_written_to_are_left_alone(lab: Lab) -> None:
@@ -224,33 +243,89 @@ def test_a_file_that_turns_up_after_its_gap_fills_it(lab: Lab) -> None:
     assert [row.state for row in lab.rows()] == ["ready"]
 
 
+def assert_laid_in(sound: np.ndarray) -> None:
+    """The call's recording began at second 20.5, the caller was the colleague's from 21 to 22."""
+    agent, colleague = tone(1000, 2), tone(1600, 1)
+    assert np.array_equal(sound[:4000, 1], agent[:4000])
+    assert np.array_equal(sound[4000:12000, 1], np.where(colleague, colleague, agent[4000:12000]))
+    assert np.array_equal(sound[12000:, 1], agent[12000:])
+
+
+def test_a_colleague_who_was_given_the_caller_is_heard_in_the_calls_recording(lab: Lab) -> None:
+    lab.call()
+    lab.legs()
+    lab.consultation(given=True)
+    assert lab.ledger().sweep(LATER).kept == 2
+    assert_laid_in(lab.sound())
+    assert np.array_equal(lab.sound("c1-consult-1.2")[:8000, 0], tone(1900, 1))
+
+
+def test_a_consultation_that_led_to_no_transfer_is_not_heard_in_the_calls_recording(lab: Lab) -> None:
+    lab.call()
+    lab.legs()
+    lab.consultation(given=False)
+    assert lab.ledger().sweep(LATER).kept == 2
+    assert np.array_equal(lab.sound()[:, 1], tone(1000, 2))
+
+
+def test_a_colleagues_damaged_recording_costs_the_call_nothing(lab: Lab) -> None:
+    lab.call()
+    lab.legs()
+    lab.consultation(given=True)
+    for file in lab.incoming.glob("*-consult-*"):
+        file.write_bytes(b"not a recording")
+    lab.touch(ENDED)
+    assert lab.ledger().sweep(LATER) == Swept(kept=1, gaps=1)
+    assert np.array_equal(lab.sound()[:, 1], tone(1000, 2))
+
+
+def test_a_calls_recordings_wait_for_each_other(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.call()
+    lab.legs()
+    lab.consultation(given=True)
+    late = LATER - timedelta(seconds=1)
+    os.utime(lab.incoming / "c1-consult-1.2.caller.wav", (late.timestamp(), late.timestamp()))
+    assert lab.ledger().sweep(LATER) == Swept(waiting=2)
+    lab.touch(ENDED)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert lab.ledger().sweep(LATER) == Swept(waiting=2)
+    assert len(lab.left()) == 4
+    assert lab.ledger().sweep(LATER) == Swept(kept=2)
+
+
 @pytest.mark.parametrize("step", ["read_leg", "join", "keep", "unlink"])
+@pytest.mark.parametrize("time", [1, 2])
 def test_killed_at_any_step_the_next_sweep_comes_to_the_same_end(
-    lab: Lab, step: str, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, step: str, time: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab.call()
     lab.legs()
+    lab.consultation(given=True)
+    room = {"keep": recordings, "unlink": Path}.get(step, ledger_module)
+    real, times = getattr(room, step), count(1)
 
-    def die(*_: object, **__: object) -> None:
-        raise Killed
+    def die(*args: object, **named: object) -> object:
+        if next(times) == time:
+            raise Killed
+        return real(*args, **named)
 
     with monkeypatch.context() as patch:
-        match step:
-            case "keep":
-                patch.setattr(recordings, "keep", die)
-            case "unlink":
-                patch.setattr(Path, "unlink", die)
-            case _:
-                patch.setattr(ledger_module, step, die)
+        patch.setattr(room, step, die)
         with pytest.raises(Killed):
             lab.ledger().sweep(LATER)
     lab.ledger().sweep(datetime.now(UTC) + timedelta(hours=1))
-    (row,) = lab.rows()
-    assert row.state == "ready"
-    assert hashlib.sha256((lab.kept / row.path).read_bytes()).hexdigest() == row.sha256
+    for row in lab.rows():
+        assert row.state == "ready"
+        assert hashlib.sha256((lab.kept / row.path).read_bytes()).hexdigest() == row.sha256
+    assert_laid_in(lab.sound())
     assert lab.left() == []
-    assert lab.journalled("recording.kept") == 1
-    assert [file.name for file in lab.kept.rglob("*") if file.is_file()] == ["c1.wav"]
+    assert lab.journalled("recording.kept") == 2
+    assert {file.name for file in lab.kept.rglob("*") if file.is_file()} == {"c1.wav", "c1-consult-1.2.wav"}
 
 
 def test_legs_written_to_after_they_were_kept_are_never_deleted(lab: Lab) -> None:
@@ -261,7 +336,7 @@ def test_legs_written_to_after_they_were_kept_are_never_deleted(lab: Lab) -> Non
     future = datetime.now(UTC) + timedelta(hours=1)
     lab.legs(at=future)
     assert ledger.sweep(future + timedelta(hours=1)) == Swept(waiting=1)
-    assert len(lab.left()) == 3
+    assert len(lab.left()) == 2
 
 
 def test_a_full_disk_is_told_once_and_costs_no_leg(
@@ -280,7 +355,7 @@ def test_a_full_disk_is_told_once_and_costs_no_leg(
         patch.setattr(os, "fsync", full)
         assert ledger.sweep(LATER) == ledger.sweep(LATER) == Swept(waiting=1)
     assert told == ["no space for recordings"]
-    assert len(lab.left()) == 3
+    assert len(lab.left()) == 2
     assert not [file for file in lab.kept.rglob("*") if file.is_file()]
     assert ledger.sweep(LATER) == Swept(kept=1)
 
@@ -291,7 +366,7 @@ def test_a_database_that_is_away_costs_no_leg(lab: Lab, tmp_path: Path) -> None:
     away = Database("postgresql+psycopg://hotline@/hotline?host=/nowhere")
     with pytest.raises(DatabaseAway):
         Ledger(lab.incoming, lab.kept, away, zone=ZoneInfo("Asia/Shanghai")).sweep(LATER)
-    assert len(lab.left()) == 3
+    assert len(lab.left()) == 2
 
 
 def test_one_bad_recording_does_not_hold_up_the_next(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from telephony.wav import BLOCK_FRAMES, PEAK_BUCKETS, WavError, join, read_leg
+from telephony.wav import BLOCK_FRAMES, PEAK_BUCKETS, Piece, WavError, join, read_leg
 from tests.telephony.legs import RATE, kill_while_writing, tone, write_leg
 
 
@@ -162,3 +162,25 @@ def test_legs_of_different_rates_are_refused_and_leave_nothing(tmp_path: Path) -
     with pytest.raises(WavError, match="different rates"):
         join(caller, agent, tmp_path / "both.wav")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.wav", "c.wav"]
+
+
+def test_a_piece_takes_the_place_of_the_agents_voice_from_its_frame_on(tmp_path: Path) -> None:
+    length = BLOCK_FRAMES * 2 + 100
+    legs = [read_leg(write_leg(tmp_path / f"{n}.wav", np.full(length, n))) for n in (1, 2, 3)]
+    at = BLOCK_FRAMES - 50
+    join(legs[0], legs[1], tmp_path / "out.wav", [Piece(legs[2], 700, at)])
+    both, _ = soundfile.read(tmp_path / "out.wav", dtype="int16")
+    assert (both[:, 0] == 1).all()
+    assert (both[:at, 1] == 2).all()
+    assert (both[at : at + length - 700, 1] == 3).all()
+    assert (len(both), (both[at + length - 700 :, 1] == 2).all()) == (length, True)
+
+
+def test_where_nothing_came_from_her_phone_what_the_caller_heard_stays(tmp_path: Path) -> None:
+    hers = np.concatenate([np.full(100, 8), np.zeros(100), np.full(100, 8)])
+    legs = [read_leg(write_leg(tmp_path / f"{n}.wav", s)) for n, s in enumerate([tone(440, 1), hers])]
+    join(None, legs[0], tmp_path / "out.wav", [Piece(legs[1], 0, 0)])
+    right = soundfile.read(tmp_path / "out.wav", dtype="int16")[0][:, 1]
+    assert np.array_equal(right[100:200], tone(440, 1)[100:200])
+    assert (right[:100] == 8).all()
+    assert (right[200:300] == 8).all()

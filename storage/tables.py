@@ -146,7 +146,7 @@ class CallStep(Base):
     at: Mapped[datetime]
     step: Mapped[str]
     detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
-    source: Mapped[str] = mapped_column(server_default="agi")  # agi | cel | desk
+    source: Mapped[str] = mapped_column(server_default="agi")  # agi | cel | ami | desk
     fingerprint: Mapped[str | None] = mapped_column(unique=True)  # makes re-reading CEL harmless
 
 
@@ -314,3 +314,17 @@ class ReadMark(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     inode: Mapped[int] = mapped_column(BigInteger)
     offset: Mapped[int] = mapped_column(BigInteger)
+
+
+class Alarm(Base):
+    """Something that an operator must see to; rules: hotline/alarms.py. At most one of a name is raised."""
+
+    __tablename__ = "alarm"
+    __table_args__ = (
+        Index("uq_alarm_raised", "name", unique=True, postgresql_where=text("cleared_at IS NULL")),
+    )
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    name: Mapped[str]
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))  # figures only
+    raised_at: Mapped[datetime]
+    cleared_at: Mapped[datetime | None]

@@ -62,7 +62,18 @@ class QueueMoved:
     queue: str
 
 
-Fact = Live | Offer | QueueMoved
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A person put her call on hold, or took it back; of this no other source tells."""
+
+    person_id: int
+    call_id: str
+    uniqueid: str  # of her channel
+    held: bool
+    at: datetime
+
+
+Fact = Live | Offer | QueueMoved | Held
 
 
 class Picture:
@@ -75,6 +86,7 @@ class Picture:
         self._owners: dict[str, int] = {}  # endpoint → person
         self._endpoints: dict[int, str] = {}  # person → endpoint
         self._owed: dict[int, Live] = {}
+        self._held: dict[str, bool] = {}  # uniqueid → on hold, once that was told
 
     def know(self, people: Mapping[str, int]) -> None:
         """Whose endpoint is whose, also of staff who are in no queue."""
@@ -88,6 +100,8 @@ class Picture:
     def apply(self, event: Event, now: datetime) -> list[Fact]:
         """Take in one event; the facts that changed."""
         self._channels.apply(event)
+        if event.get("Event") == "Hangup":
+            self._held.pop(text(event, "Uniqueid"), None)
         match event.get("Event"):
             case "QueueMemberAdded" | "QueueMemberStatus" | "QueueMemberPause" | "QueueMemberRinginuse":
                 return self._relive(self._put_member(event), now)
@@ -101,13 +115,15 @@ class Picture:
                 return self._connected(event, now)
             case "QueueCallerJoin" | "QueueCallerLeave" | "QueueCallerAbandon":
                 return [QueueMoved(text(event, "Queue"))]
+            case "Hold" | "Unhold":
+                return self._held_or_back(event, now)
             case "Newchannel" | "Newstate" | "Hangup" | "BridgeEnter" | "BridgeLeave" | "NewAccountCode":
                 return self._relive(endpoint_of(text(event, "Channel")), now)
         return []
 
     def redraw(self, queues: Iterable[Event], channels: Iterable[Event], now: datetime) -> list[Fact]:
         """Replace everything by a snapshot (QueueStatus and CoreShowChannels); the facts that changed."""
-        self._members, self._channels = {}, Channels()
+        self._members, self._channels, self._held = {}, Channels(), {}
         for channel in channels:
             self._channels.apply(channel)
         facts: list[Fact] = []
@@ -182,6 +198,15 @@ class Picture:
             return facts
         self._live[person] = replace(self._live[person], queue=text(event, "Queue"))
         return facts
+
+    def _held_or_back(self, event: Event, now: datetime) -> list[Fact]:
+        uniqueid, held = text(event, "Uniqueid"), event["Event"] == "Hold"
+        person = self._owners.get(endpoint_of(text(event, "Channel")))
+        call_id = self._channels.call_of(uniqueid)
+        if person is None or call_id is None or self._held.get(uniqueid) == held:
+            return []
+        self._held[uniqueid] = held
+        return [Held(person, call_id, uniqueid, held, now)]
 
     # ---- what a person is doing -------------------------------------------------------------
 

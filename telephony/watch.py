@@ -13,13 +13,14 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cases.calls import Step, note_steps
 from cases.duty import set_live, set_wanted
 from storage.database import Database, DatabaseAway
 from storage.notify import notify
-from storage.tables import Person, PersonDuty
+from storage.tables import Call, Person, PersonDuty
 from telephony import duty
 from telephony.ami import AmiDown, AmiError, AmiLink, Message, Snapshot
-from telephony.live import Fact, Live, Offer, Picture, QueueMoved
+from telephony.live import Fact, Held, Live, Offer, Picture, QueueMoved
 from telephony.reconcile import Add, Pause, Remove, Repair, Resume, Wish, Word, repairs
 
 log = structlog.get_logger("watch")
@@ -40,6 +41,7 @@ class Watch:
         self._picture = Picture()
         self._drawn_for_login = 0
         self._notes: list[Offer | QueueMoved] = []
+        self._steps: list[Held] = []  # until they are in the record
         self._stored: dict[int, tuple[str, str | None]] = {}  # person → state and call in the database
         self._wishes: list[Wish] | None = None  # not yet read: nobody may be taken for unwanted
         self._failed: set[Repair] = set()
@@ -81,12 +83,15 @@ class Watch:
         self._to_repair.set()
 
     def _took(self, facts: list[Fact]) -> None:
-        notes = [fact for fact in facts if not isinstance(fact, Live)]
+        notes = [fact for fact in facts if isinstance(fact, Offer | QueueMoved)]
         if notes:
             self._notes = (self._notes + notes)[-NOTES_KEPT:]
+        steps = [fact for fact in facts if isinstance(fact, Held)]
+        if steps:
+            self._steps = (self._steps + steps)[-NOTES_KEPT:]
         if facts:
             self._to_store.set()
-        if len(notes) < len(facts):
+        if any(isinstance(fact, Live) for fact in facts):
             self._to_repair.set()
 
     # ---- storing and telling -----------------------------------------------------------------
@@ -110,21 +115,26 @@ class Watch:
         """What the picture shows and the database does not; what could not be stored is next tick's."""
         with self._lock:
             notes, self._notes = self._notes, []
+            steps = self._steps
             changed = {
                 person: live
                 for person, live in self._picture.live().items()
                 if self._stored.get(person, (live.state, live.call_id)) != (live.state, live.call_id)
             }
         connected = self._link.connected
-        if not (notes or changed or connected != self._told_connected):
+        if not (notes or steps or changed or connected != self._told_connected):
             return
         with self._database.session() as session:
             _tell(session, notes)
+            noted = _note(session, steps)
             for person, live in changed.items():
                 set_live(session, person, live.state, live.call_id)
             if connected != self._told_connected:
                 notify(session, "board", "telephony", connected=int(connected))
         self._told_connected = connected
+        if noted:
+            with self._lock:
+                self._steps = [step for step in self._steps if step not in noted]
         self._stored |= {person: (live.state, live.call_id) for person, live in changed.items()}
 
     # ---- the agents' word --------------------------------------------------------------------
@@ -224,3 +234,17 @@ def _tell(session: Session, notes: list[Offer | QueueMoved]) -> None:
     for note in notes:
         if isinstance(note, Offer):
             notify(session, f"person:{note.person_id}", "offer", call_id=note.call_id)
+
+
+def _note(session: Session, steps: list[Held]) -> list[Held]:
+    """Write holds into the record; those written. A call that still waits in the spool is not on it yet."""
+    if not steps:
+        return []
+    calls = set(session.scalars(select(Call.id).where(Call.id.in_({step.call_id for step in steps}))))
+    noted = [step for step in steps if step.call_id in calls]
+    for step in noted:
+        word = "hold" if step.held else "unhold"
+        fingerprint = f"ami:{step.uniqueid}:{word}:{step.at.timestamp():.6f}"
+        told = Step(step.at, word, {"person_id": step.person_id}, fingerprint)
+        note_steps(session, step.call_id, [told], source="ami")
+    return noted

@@ -5,18 +5,23 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from cases.calls import Arrival, open_call
 from cases.duty import duty_of, set_wanted
 from cases.people import create_person, phones
 from storage.database import Database
 from storage.notify import Note, listen
+from storage.tables import CallStep
 from storage.viewer import Role
 from telephony import config, duty
 from telephony.ami import AmiDown, AmiLink, Message
 from telephony.watch import Watch
+from tests.ivr.test_inbound import a_policy
 from tests.real.asterisk_lab import AMI_SECRET, LINE, QUEUE, TRUNK, Lab
 from tests.real.phone import Phone, answered
 from tests.real.waiting import until
@@ -58,6 +63,11 @@ class Centre:
         with self.database.session() as session:
             duty = duty_of(session, self.people[agent])
             return duty.wanted.value, duty.wanted_reason
+
+    def holds(self, call_id: str) -> list[tuple[str, int]]:
+        with self.database.session() as session:
+            steps = select(CallStep).where(CallStep.call_id == call_id).order_by(CallStep.at)
+            return [(step.step, step.detail["person_id"]) for step in session.scalars(steps)]
 
     def becomes(self, agent: int, live: str) -> None:
         until(lambda: self.live(agent) == live, f"agent {agent} to be {live}")
@@ -221,6 +231,9 @@ def test_a_colleague_consulted_is_shown_in_the_same_call(centre: Centre) -> None
     leg = caller.dial(LINE)
     first = centre.phones[0].ring().answer()
     centre.becomes(0, "talking")
+    call_id = str(centre.call_id(0))
+    with centre.database.session() as session:
+        open_call(session, Arrival(call_id, call_id, LINE, "", True, datetime.now(UTC)), a_policy())
     first.hold()
     asked = centre.phones[0].dial("802")
     ringing = centre.phones[1].ring()
@@ -230,6 +243,9 @@ def test_a_colleague_consulted_is_shown_in_the_same_call(centre: Centre) -> None
     centre.becomes(1, "talking")
     asked.hang_up()
     centre.becomes(1, "away")
+    first.resume()
+    her = centre.people[0]
+    until(lambda: centre.holds(call_id) == [("hold", her), ("unhold", her)], "both in the call's record")
     leg.hang_up()
     caller.close()
 

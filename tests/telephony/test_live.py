@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telephony.live import Fact, Live, Offer, Picture, QueueMoved
+from telephony.live import Fact, Held, Live, Offer, Picture, QueueMoved
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 CALL = "1772442000.1-4242"
@@ -252,3 +252,26 @@ values = odd | st.lists(odd, min_size=1, max_size=2)
 @given(st.lists(st.dictionaries(headers, values)))
 def test_no_event_however_odd_breaks_the_picture(events: list[dict[str, Any]]) -> None:
     feed(Picture(), *events)
+
+
+def holds(facts: list[Fact]) -> list[bool]:
+    return [fact.held for fact in facts if isinstance(fact, Held)]
+
+
+def test_each_hold_and_its_end_are_told_once_with_who_and_which_call(picture: Picture) -> None:
+    feed(picture, *RING, *ANSWER)
+    later = NOW + timedelta(seconds=9)
+    assert feed(picture, leg("Hold", **UP), at=later) == [Held(7, CALL, "u2", True, later)]
+    facts = feed(picture, *[leg(event, **UP) for event in ("Hold", "Unhold", "Unhold", "Hold")])
+    assert holds(facts) == [False, True]
+
+
+def test_the_end_of_a_hold_whose_beginning_was_lost_is_told(picture: Picture) -> None:
+    feed(picture, *RING, *ANSWER)
+    assert holds(feed(picture, leg("Unhold", **UP))) == [False]
+
+
+def test_a_hold_of_nobodys_phone_or_outside_of_a_call_is_no_fact(picture: Picture) -> None:
+    assert feed(picture, leg("Newchannel"), leg("Hold", **UP)) == [Live(7, "ringing", None, NOW)]
+    feed(picture, *RING, *ANSWER)
+    assert holds(feed(picture, caller("Hold"))) == []

@@ -3,19 +3,23 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
+from cases.calls import Arrival, open_call
 from cases.duty import duty_of, set_wanted
 from cases.people import create_person
 from storage.database import Database, DatabaseAway
 from storage.notify import Note, listen
-from storage.tables import Journal
+from storage.tables import CallStep, Journal
 from storage.viewer import Role
 from telephony.ami import AmiLink, Patience
 from telephony.watch import Watch
+from tests.ivr.test_inbound import a_policy
 from tests.telephony.fake_asterisk_ami import FakeAsterisk, Headers, Session, block, fake_asterisk, until
 
 QUICK = Patience(ping=0.5, mute=2, retry_first=0.02, retry_most=0.2)
@@ -206,6 +210,35 @@ def test_a_ring_is_offered_to_her_screen_and_wrap_up_ends_at_the_limit(
     queue.change("QueueMemberStatus", Status="1")
     until(lambda: live(database, person) == ("wrapup", CALL))
     until(lambda: live(database, person) == ("idle", None))
+
+
+def holds(database: Database) -> list[tuple[str, str, dict[str, Any]]]:
+    with database.session() as session:
+        steps = session.scalars(select(CallStep).order_by(CallStep.at)).all()
+        return [(step.step, step.source, step.detail) for step in steps]
+
+
+def test_holds_are_in_the_calls_record_once_as_soon_as_it_and_the_database_are_there(
+    database: Database, wang: tuple[int, str], queue: FakeQueue, link: AmiLink
+) -> None:
+    person, endpoint = wang
+    want(database, person, "ready")
+    until(lambda: live(database, person) == ("idle", None))
+    leg = {"Channel": f"PJSIP/{endpoint}-02", "Uniqueid": "u2", "Linkedid": "u1", "AccountCode": CALL}
+    with table_out_of_reach(database), capture_logs() as logs:
+        queue.change("QueueMemberStatus", Status="3")
+        queue.server.send(
+            block(Event="Newchannel", **leg) + block(Event="Hold", **leg) + block(Event="Unhold", **leg)
+        )
+        until(lambda: any(entry["event"] == "watch.database_away" for entry in logs))
+    until(lambda: live(database, person)[1] == CALL)
+    assert holds(database) == []  # the call itself is still in the spool
+    with database.session() as session:
+        open_call(session, Arrival(CALL, "u1", "962299", "", True, datetime.now(UTC)), a_policy())
+    mine = {"person_id": person}
+    until(lambda: holds(database) == [("hold", "ami", mine), ("unhold", "ami", mine)])
+    queue.server.send(block(Event="Hold", **leg))
+    until(lambda: len(holds(database)) == 3)
 
 
 def test_what_the_database_missed_is_stored_when_it_is_back(

@@ -36,8 +36,8 @@ def phone_settings(
         leaders = [each for each in duty.duties(session) if each.role is Role.SHIFT_LEADER]
     queue = at.policy.queues[0]
     return {
-        "ws": at.phone.ws,
-        "uri": f"sip:{login.endpoint}@{at.phone.domain}",
+        "ws": at.phone.address(request.url),
+        "uri": f"sip:{login.endpoint}@{at.phone.domain(request.url)}",
         "endpoint": login.endpoint,
         "secret": secret or "",
         "name": login.viewer.name,

@@ -6,6 +6,7 @@ Words for people go to standard error or, where they are the answer, to standard
 
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -105,6 +106,34 @@ def check(as_json: AsJson = False) -> None:
     from hotline.check import run
 
     sys.exit(run(as_json=as_json))
+
+
+@app.command()
+def cert(
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Host name or address that other PCs open the desk by; as many as there are."),
+    ] = None,
+    take: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="CERT KEY", help="Your own certificate (PEM, with its chain) and key instead."),
+    ] = None,
+    days: Annotated[int, typer.Option(help="How long it lasts, at most 825.")] = 825,
+    new_ca: Annotated[bool, typer.Option("--new-ca", help="A new authority, for each PC to trust.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """A certificate, so that the desk works over HTTPS from other PCs; run again, it is renewed."""
+    from hotline import certify
+
+    if take and (name or new_ca):
+        raise typer.BadParameter("cannot go with --name or --new-ca", param_hint="--take")
+    with foreseen():
+        settings, home = _ground()
+        home.prepare()
+        if take:
+            certify.take(settings, home, *take, as_json=as_json)
+        else:
+            certify.make(settings, home, name or [], days, new_ca=new_ca, as_json=as_json)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from hotline.cert import Keeper
 from hotline.home import Home
 from hotline.settings import Settings
 
@@ -39,13 +40,13 @@ class Port:
 def ports(settings: Settings) -> list[Port]:
     """Every port that the hotline listens on (RTP's range aside: Asterisk passes over taken ones)."""
     own, loop = settings.bind, "127.0.0.1"
+    phones, secure = ("browser phones", True), Keeper(Home(settings.home).tls).server.exists()
     return [
         Port("HOTLINE_WEB_PORT", settings.web_port, own, "the web desk", asterisks=False),
         Port("HOTLINE_AGI_PORT", settings.agi_port, loop, "the voice menu", asterisks=False),
         Port("HOTLINE_AMI_PORT", settings.ami_port, loop, "Asterisk's manager", asterisks=True),
-        Port(
-            "HOTLINE_ASTERISK_HTTP_PORT", settings.asterisk_http_port, own, "browser phones", asterisks=True
-        ),
+        Port("HOTLINE_ASTERISK_HTTP_PORT", settings.asterisk_http_port, loop, *phones),
+        *([Port("HOTLINE_ASTERISK_TLS_PORT", settings.asterisk_tls_port, own, *phones)] if secure else []),
         Port("HOTLINE_SIP_PORT", settings.sip_port, own, "SIP over UDP", asterisks=True, udp=True),
         Port("HOTLINE_SIP_PORT", settings.sip_port, own, "SIP over TCP", asterisks=True),
     ]

@@ -86,6 +86,11 @@ class Home:
         return self.path / "sounds"
 
     @property
+    def tls(self) -> Path:
+        """The certificate of desk and browser phones, and our own authority (hotline/cert.py)."""
+        return self.path / "tls"
+
+    @property
     def tools(self) -> Path:
         return self.path / "tools"
 
@@ -129,6 +134,7 @@ class Home:
             self.cel.parent,
             self.spool,
             self.sounds,
+            self.tls,
             self.tools,
             self.log,
         ]

@@ -10,6 +10,7 @@ import structlog
 
 from cases.deadlines import load_calendar
 from hotline import clock, logs, wiring
+from hotline.cert import Keeper
 from hotline.heart import BEAT_SECONDS, Heart
 from hotline.home import Home
 from hotline.settings import Settings
@@ -69,9 +70,12 @@ def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) ->
     """The web desk, with a link of its own to tell Asterisk what agents want."""
     import uvicorn
 
+    from hotline import door
     from web.app import create_app
     from web.services import PhoneServer, Services
 
+    keeper = Keeper(home.tls)
+    tls = door.context(keeper.server) if keeper.held() else None
     database = Database(wiring.database_url(settings, home))
     link = AmiLink(LOOPBACK, settings.ami_port, wiring.AMI_USER, home.secrets().ami_secret, watch=False)
     services = Services(
@@ -79,9 +83,8 @@ def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) ->
         policy=wiring.policy(settings),
         recordings=home.recordings_kept,
         ami=link,
-        phone=PhoneServer(
-            ws=f"ws://{wiring.authority(settings.bind, settings.asterisk_http_port)}/ws", domain=settings.bind
-        ),
+        phone=PhoneServer(settings.asterisk_http_port, settings.asterisk_tls_port),
+        authority=keeper.ca,
         notes=partial(listen, database.url, stop),
     )
 
@@ -97,10 +100,14 @@ def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) ->
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            http=door.speaking(tls) if tls else "auto",
             callback_notify=at_work,  # on the event loop, once it serves
             timeout_notify=int(BEAT_SECONDS),
         )
     )
+    leave = partial(setattr, server, "should_exit", True)
+    look = partial(door.watch, keeper.server, tls, stop, leave)
+    threading.Thread(target=look, name="certificate", daemon=True).start()
     link.start()
     server.run()
     heart.stopping()

@@ -12,7 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PREFIX = "HOTLINE_"
-PORTS = ("web_port", "sip_port", "agi_port", "ami_port", "asterisk_http_port")
+PORTS = ("web_port", "sip_port", "agi_port", "ami_port", "asterisk_http_port", "asterisk_tls_port")
+CODECS = ("alaw", "ulaw")  # what Asterisk can also play and record; telephones everywhere speak one of them
+DTMF = ("rfc4733", "inband", "info", "auto")
 
 
 class SettingsError(ValueError):
@@ -42,10 +44,15 @@ class Settings(BaseSettings):
     agi_port: int = Field(4573, ge=1, le=65535)
     ami_port: int = Field(5038, ge=1, le=65535)
     asterisk_http_port: int = Field(8088, ge=1, le=65535)
+    asterisk_tls_port: int = Field(8089, ge=1, le=65535)  # browser phones, once there is a certificate
     rtp_start: int = Field(20000, ge=1024, le=65535)
     rtp_end: int = Field(20999, ge=1024, le=65535)
     trunk_peers: str = "127.0.0.2"  # addresses, comma-separated
     trunk_register: str = ""  # user:secret@host[:port] of a carrier that wants registration
+    trunk_codecs: str = "alaw,ulaw"  # the best liked first; phones follow, so that nothing is translated
+    trunk_dtmf: str = "rfc4733"  # how key presses come: rfc4733, inband, info or auto
+    external_address: str = ""  # our address as seen from outside, where a router translates it (NAT)
+    local_nets: str = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"  # who is inside of that router
     database_url: str = ""  # empty: embedded PostgreSQL under the home
     asterisk: str = ""  # path of an Asterisk binary; empty: the system's (≥ 20), else the private copy
     policy: Path = CHECKOUT / "policies" / "mianyang-962299.toml"
@@ -73,6 +80,48 @@ class Settings(BaseSettings):
         if account and not re.fullmatch(r"[^:@\s]+:[^@\s]+@[^@:\s]+(:\d+)?", account):
             raise ValueError("should read user:secret@host or user:secret@host:port")
         return account
+
+    @field_validator("trunk_codecs")
+    @classmethod
+    def _codecs(cls, codecs: str) -> str:
+        named = [part.strip().lower() for part in codecs.split(",") if part.strip()]
+        unknown = [name for name in named if name not in CODECS]
+        if unknown or not named:
+            raise ValueError(
+                f"{', '.join(unknown) or 'nothing'} cannot be spoken here; write {' or '.join(CODECS)} "
+                "or both, and have the other side offer G.711"
+            )
+        return ",".join(dict.fromkeys(named))
+
+    @field_validator("trunk_dtmf")
+    @classmethod
+    def _a_way_of_keys(cls, way: str) -> str:
+        if way.lower() not in DTMF:
+            raise ValueError(f"should be {', '.join(DTMF[:-1])} or {DTMF[-1]}")
+        return way.lower()
+
+    @field_validator("external_address")
+    @classmethod
+    def _an_address_from_outside(cls, address: str) -> str:
+        if not address:
+            return address
+        try:
+            seen = ipaddress.ip_address(address)
+        except ValueError:
+            raise ValueError("should be an address such as 203.0.113.5, not a name") from None
+        if seen.is_unspecified or seen.is_loopback:
+            raise ValueError("is no address that others could call; write the router's, e.g. 203.0.113.5")
+        return address
+
+    @field_validator("local_nets")
+    @classmethod
+    def _networks(cls, nets: str) -> str:
+        for net in filter(None, (part.strip() for part in nets.split(","))):
+            try:
+                ipaddress.ip_network(net)
+            except ValueError as why:
+                raise ValueError(f"{why}; write networks such as 192.168.0.0/16") from None
+        return nets
 
     @field_validator("database_url")
     @classmethod

@@ -207,7 +207,7 @@ class Up:
 
     def _announce(self, city: Policy, logins: list[demo.Login]) -> None:
         took = time.monotonic() - self._began
-        web = f"http://{wiring.authority(self.settings.bind, self.settings.web_port)}"
+        web = wiring.desk_address(self.settings, self.home)
         sip = wiring.authority(self.settings.bind, self.settings.sip_port)
         lines = [
             f"[bold]the hotline is up[/] ({took:.0f} s); Ctrl-C stops it",

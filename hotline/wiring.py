@@ -1,5 +1,6 @@
 """Joins the rooms: settings and the home become the plain values that each room asks for."""
 
+import ipaddress
 import json
 import sys
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from cases import deadlines, people
 from cases import export as exports
 from cases.errors import NotAllowed
 from hotline import demo
+from hotline.cert import CertError, Keeper, machine_addresses
 from hotline.ground import GroundError
 from hotline.home import Home, HomeError
 from hotline.settings import CHECKOUT, Settings, SettingsError
@@ -46,6 +48,7 @@ class WiringError(RuntimeError):
 FORESEEN = (
     SettingsError,
     HomeError,
+    CertError,
     GroundError,
     PolicyError,
     ServerError,
@@ -69,6 +72,15 @@ def prompts(settings: Settings, home: Home, city: Policy) -> Prompts:
 def authority(host: str, port: int) -> str:
     """`host:port` as an address has it; IPv6 in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def desk_address(settings: Settings, home: Home) -> str:
+    """What to open in a browser; bound to every address, by one that other machines know."""
+    held = Keeper(home.tls).held()
+    host = settings.bind
+    if ipaddress.ip_address(host).is_unspecified:
+        host = next(iter([*(held.names if held else machine_addresses()), "127.0.0.1"]))
+    return f"{'https' if held else 'http'}://{authority(host, settings.web_port)}"
 
 
 def rooms() -> list["Room"]:
@@ -166,11 +178,18 @@ def config_facts(
         agi_port=settings.agi_port,
         ami_port=settings.ami_port,
         http_port=settings.asterisk_http_port,
+        tls=_tls(settings, home),
+        nat=_nat(settings),
         rtp_start=settings.rtp_start,
         rtp_end=settings.rtp_end,
         ami_secret=home.secrets().ami_secret,
         area_code=city.area_code,
-        trunk=config.Trunk.of(settings.trunk_peers, settings.trunk_register),
+        trunk=config.Trunk.of(
+            settings.trunk_peers,
+            settings.trunk_register,
+            codecs=tuple(settings.trunk_codecs.split(",")),
+            dtmf=settings.trunk_dtmf,
+        ),
         lines=tuple(config.PublishedLine(number=line.number, queue=line.queue) for line in city.lines),
         queues=tuple(
             config.QueueFacts.model_validate(
@@ -191,6 +210,40 @@ def config_facts(
             for one in staff
         ),
     )
+
+
+def _tls(settings: Settings, home: Home) -> config.Tls | None:
+    file = Keeper(home.tls).server
+    return config.Tls(port=settings.asterisk_tls_port, file=file) if file.exists() else None
+
+
+def _nat(settings: Settings) -> config.Nat | None:
+    """What a router before us makes of our addresses; None when nothing is said of one."""
+    if not settings.external_address:
+        return None
+    nets = [ipaddress.ip_network(net.strip()) for net in settings.local_nets.split(",") if net.strip()]
+    bind = ipaddress.ip_address(settings.bind)
+    mine = [ipaddress.ip_address(one) for one in machine_addresses()] if bind.is_unspecified else [bind]
+    version = ipaddress.ip_address(settings.external_address).version
+    inside = [one for one in mine if one.version == version and any(one in net for net in nets)]
+    return config.Nat(
+        external=settings.external_address,
+        local_nets=tuple(map(str, nets)),
+        hosts=tuple(str(one) for one in inside if not one.is_loopback),
+    )
+
+
+def take_up_certificate(settings: Settings, home: Home) -> list[str]:
+    """Have a running Asterisk serve the certificate in the home; words for the operator. No call is dropped.
+
+    The desk looks for itself (hotline/door.py).
+    """
+    server = asterisk(settings, home)
+    if not server.adopt():
+        return ["Asterisk does not run: it reads the certificate when it starts"]
+    changed = render_config(settings, home, database_url(settings, home), policy(settings), server.binary)
+    # A renewed certificate lies in a file of the same name: nothing changed in http.conf.
+    return reload(server, [*changed, home.asterisk_etc / "http.conf"])
 
 
 def reload(server: AsteriskServer, changed: list[Path]) -> list[str]:

@@ -7,7 +7,7 @@ start a comment. Starting and reloading Asterisk is not done here (telephony/ast
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -26,6 +26,7 @@ RELOADS = {
     "features.conf": "module reload features",
     "acl.conf": "module reload acl",
     "indications.conf": "module reload indications",
+    "http.conf": "module reload http",
 }
 
 
@@ -62,6 +63,9 @@ EndpointName = Annotated[str, Field(pattern=r"^e[0-9a-f]{8}$")]
 Digits = Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
 QueueName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$"), AfterValidator(_not_reserved)]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,253}(/[0-9]{1,3})?$")]
+
+
+Address = Annotated[str, Field(pattern=r"^[0-9A-Fa-f.:]{2,45}$")]
 
 
 class _Facts(BaseModel):
@@ -126,16 +130,19 @@ class Trunk(_Facts):
 
     peers: tuple[Host, ...] = ()
     registration: Registration | None = None
+    codecs: Annotated[tuple[Literal["alaw", "ulaw"], ...], Field(min_length=1)] = ("alaw", "ulaw")
+    dtmf: Literal["rfc4733", "inband", "info", "auto"] = "rfc4733"
 
     @classmethod
-    def of(cls, peers: str, register: str) -> Self:
+    def of(cls, peers: str, register: str, **speech: Any) -> Self:
         """From the settings: `127.0.0.2,10.0.0.1:5070` and `user:secret@host[:port]` or ''."""
         registration = None
         if register:
             account, _, server = register.rpartition("@")
             user, _, secret = account.partition(":")
             registration = Registration(user=user, secret=secret, server=server)
-        return cls(peers=tuple(p.strip() for p in peers.split(",") if p.strip()), registration=registration)
+        named = tuple(p.strip() for p in peers.split(",") if p.strip())
+        return cls(peers=named, registration=registration, **speech)
 
     @property
     def _all(self) -> list[str]:
@@ -157,6 +164,24 @@ def _split(peer: str) -> tuple[str, str]:
     return (host, port) if host and ":" not in host else (peer, "")
 
 
+class Tls(_Facts):
+    """Browser phones from other PCs. `file` holds the key and then its chain (hotline/cert.py)."""
+
+    port: Port
+    file: Folder
+
+
+class Nat(_Facts):
+    """A router that translates our address: `external` is seen by all who are not in `local_nets`.
+
+    `hosts`: our own addresses inside, for browsers, which are offered both.
+    """
+
+    external: Address
+    local_nets: tuple[Host, ...]
+    hosts: tuple[Address, ...] = ()
+
+
 class ConfigFacts(_Facts):
     """All that the templates know. pydantic.ValidationError (a ValueError) names a bad field by its path."""
 
@@ -166,6 +191,8 @@ class ConfigFacts(_Facts):
     agi_port: Port = 4573
     ami_port: Port = 5038
     http_port: Port = 8088
+    tls: Tls | None = None
+    nat: Nat | None = None
     rtp_start: Port = 20000
     rtp_end: Port = 20999
     ami_secret: Secret

@@ -48,7 +48,5 @@ def create_app(services: Services, rooms: Iterable[Room] = ()) -> FastAPI:
         allowed = [place.path for place in places if place.action is None or may(who, place.action)]
         return RedirectResponse(allowed[0] if allowed else "/me", status_code=303)
 
-    app.add_middleware(
-        Guard, phone_ws=services.phone.ws, forbidden=errors.forbidden, unforeseen=errors.unforeseen
-    )
+    app.add_middleware(Guard, phone=services.phone, forbidden=errors.forbidden, unforeseen=errors.unforeseen)
     return app

@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from web.services import PhoneServer
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 log = structlog.get_logger()
 
@@ -32,8 +34,7 @@ def same_site(headers: Headers) -> bool:
 
 def policy_header(phone_ws: str) -> str:
     """The Content-Security-Policy: our own files only; the phone may dial its WebSocket."""
-    parts = urlsplit(phone_ws)
-    phone = f" {parts.scheme}://{parts.netloc}" if parts.netloc else ""
+    phone = f" {phone_ws.removesuffix('/ws')}" if phone_ws else ""
     return "; ".join(
         (
             "default-src 'none'",
@@ -57,15 +58,15 @@ class Guard:
     def __init__(
         self,
         app: ASGIApp,
-        phone_ws: str,
+        phone: PhoneServer,
         forbidden: Callable[[Request], Response],
         unforeseen: Callable[[Request, Exception], Response],
     ) -> None:
         self.app = app
         self.forbidden = forbidden
         self.unforeseen = unforeseen
+        self.phone = phone
         self.headers = {
-            "Content-Security-Policy": policy_header(phone_ws),
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",
             "Referrer-Policy": "same-origin",
@@ -79,6 +80,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         begun = False
+        request = Request(scope, receive)
 
         async def with_headers(message: Message) -> None:
             nonlocal begun
@@ -87,9 +89,10 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in self.headers.items():
                     headers.setdefault(name, value)
+                phone_ws = self.phone.address(request.url)
+                headers.setdefault("Content-Security-Policy", policy_header(phone_ws))
             await send(message)
 
-        request = Request(scope, receive)
         if scope["method"] not in SAFE_METHODS and not same_site(Headers(scope=scope)):
             log.warning("act from another site refused", path=request.url.path)
             answer = await run_in_threadpool(self.forbidden, request)

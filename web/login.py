@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import quote, urlsplit
 
-from fastapi import APIRouter, Depends, Form, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi import APIRouter, Depends, Form, HTTPException, Request
+from fastapi.responses import FileResponse, RedirectResponse, Response
 
 from cases.permissions import Action, demand
 from storage.viewer import Viewer
@@ -117,6 +117,16 @@ def log_in(
     return answer
 
 
+@router.get("/hotline-ca.crt")
+def authority(request: Request) -> Response:
+    """The certificate of our own authority, for the trust store of another PC; public, no secret in it."""
+    file = services(request).authority
+    if file is None or not file.is_file():
+        raise HTTPException(404)
+    kept = {"Cache-Control": "no-store"}
+    return FileResponse(file, media_type="application/x-x509-ca-cert", filename=file.name, headers=kept)
+
+
 @router.post("/logout")
 def log_out(request: Request) -> Response:
     """Ends the session here and now, in every tab of this browser."""
@@ -168,7 +178,8 @@ def set_theme(
         answer: Response = page(request, "me.html", headers=event("hotline:theme", theme))
     else:
         answer = RedirectResponse("/me", status_code=303)
-    answer.set_cookie("theme", theme, max_age=31_536_000, samesite="lax", path="/")
+    secure = request.url.scheme == "https"
+    answer.set_cookie("theme", theme, max_age=31_536_000, samesite="lax", secure=secure, path="/")
     return answer
 
 

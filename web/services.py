@@ -3,25 +3,42 @@
 A `Room` is what one folder of pages brings along; the shell takes them all in without knowing them.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.datastructures import URL
 
 from cases.permissions import Action
 from routing.policy import Policy
 from storage.database import Database
 from storage.notify import Note
 
+HOST = re.compile(r"[a-z0-9.:-]{1,253}")
+
 
 @dataclass(frozen=True, slots=True)
 class PhoneServer:
-    """Where a browser phone registers: `ws` as the browser dials it, the SIP `domain` of its address."""
+    """Where browser phones register: Asterisk's ports, on whatever host name the browser calls us by."""
 
-    ws: str = "ws://127.0.0.1:8088/ws"
-    domain: str = "127.0.0.1"
+    ws_port: int = 8088
+    wss_port: int = 8089
+
+    def domain(self, page: URL) -> str:
+        """The host of the address that a page of ours was opened by; empty when it is none."""
+        host = page.hostname or ""
+        if not HOST.fullmatch(host):  # it goes into headers and addresses
+            return ""
+        return f"[{host}]" if ":" in host else host
+
+    def address(self, page: URL) -> str:
+        """The WebSocket as that page dials it, under TLS when it came by HTTPS; empty without a host."""
+        secure = page.scheme == "https"
+        place = f"{self.domain(page)}:{self.wss_port if secure else self.ws_port}"
+        return f"{'wss' if secure else 'ws'}://{place}/ws" if self.domain(page) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +51,7 @@ class Services:
     recordings: Path
     ami: Any = None
     phone: PhoneServer = field(default_factory=PhoneServer)
+    authority: Path | None = None  # the certificate that other PCs have to trust; there may be no such file
     notes: Callable[[], Iterable[Note]] | None = None
 
 

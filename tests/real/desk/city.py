@@ -80,7 +80,7 @@ class DeskCity:
             policy=self.policy,
             recordings=folder / "kept",
             ami=self.acts,
-            phone=PhoneServer(ws=f"ws://127.0.0.1:{lab.http_port}/ws", domain="127.0.0.1"),
+            phone=PhoneServer(ws_port=lab.http_port),
             notes=partial(listen, url, self.stop_notes),
         )
         self.web = uvicorn.Server(

@@ -10,6 +10,7 @@ from cases.permissions import Action
 from storage.tables import Person
 from storage.viewer import Role, Viewer
 from telephony.ami import AmiError, AmiLink
+from telephony.channels import is_callers
 from web.faults import Refused
 from web.login import needs, services
 from web.render import translate
@@ -55,7 +56,7 @@ def _free(link: AmiLink, leaders: list[tuple[Duty, str]]) -> tuple[Duty, str] | 
 def caller_channel(link: AmiLink, call_id: str) -> str:
     """The caller's own channel. Raises Refused when the call is over."""
     for channel in link.action("CoreShowChannels"):
-        if channel.get("AccountCode") == call_id and str(channel.get("Channel")).startswith("PJSIP/trunk-"):
+        if channel.get("AccountCode") == call_id and is_callers(str(channel.get("Channel"))):
             return str(channel["Channel"])
     raise Refused("desk.call_over", status=409)
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from hotline import people
 from hotline.faults import errors, foreseen
+from hotline.lab.cli import app as lab
 
 if TYPE_CHECKING:
     from hotline.home import Home
@@ -26,6 +27,7 @@ app = typer.Typer(
     help="A hotline contact centre on Asterisk. Start with: hotline up",
 )
 app.add_typer(people.app, name="people")
+app.add_typer(lab, name="lab")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Parent = Annotated[int, typer.Option(hidden=True, help="End when this process does.")]

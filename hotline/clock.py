@@ -23,13 +23,13 @@ from ivr.spool import import_spool
 from storage.database import Database, DatabaseAway
 from telephony.ami import AmiLink, Message, Snapshot
 from telephony.cel import CelReader, end_lost_calls
+from telephony.channels import is_callers
 from telephony.ledger import Ledger
 from telephony.watch import Watch
 
 LOCK = 962299_003  # advisory, in the hotline's database
 RETRY_SECONDS = 1.0
 BEAT_SECONDS = 2.0
-CALLERS_CHANNEL = "PJSIP/trunk-"
 NAMED_WITHIN = timedelta(seconds=2)  # of a channel's birth its call's id is on it
 
 log = structlog.get_logger(__name__)
@@ -144,7 +144,7 @@ class Records:
         self._snapshot = (snapshot.asked_at - NAMED_WITHIN, self._live)
 
     def _hear(self, event: Message) -> None:
-        if event.get("Event") == "Hangup" and str(event.get("Channel", "")).startswith(CALLERS_CHANNEL):
+        if event.get("Event") == "Hangup" and is_callers(str(event.get("Channel", ""))):
             self._live -= {str(event.get("AccountCode", ""))}
 
     def sweep(self) -> None:

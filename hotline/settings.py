@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PREFIX = "HOTLINE_"
+LAB_ADDRESS = "127.0.0.3"  # test calls come from here: hotline lab
 PORTS = ("web_port", "sip_port", "agi_port", "ami_port", "asterisk_http_port", "asterisk_tls_port")
 CODECS = ("alaw", "ulaw")  # what Asterisk can also play and record; telephones everywhere speak one of them
 DTMF = ("rfc4733", "inband", "info", "auto")
@@ -72,6 +73,8 @@ class Settings(BaseSettings):
         for peer in filter(None, (part.strip() for part in peers.split(","))):
             if not re.fullmatch(r"[A-Za-z0-9.:-]+(/\d{1,3})?", peer):
                 raise ValueError(f"{peer!r} is no address; write e.g. 10.0.0.1, 10.0.0.1:5070 or 10.0.0.0/24")
+            if peer.partition(":")[0] == LAB_ADDRESS:
+                raise ValueError(f"{peer} is where the lab's test calls come from; name another")
         return peers
 
     @field_validator("trunk_register")

@@ -19,7 +19,7 @@ from hotline import demo
 from hotline.cert import CertError, Keeper, machine_addresses
 from hotline.ground import GroundError
 from hotline.home import Home, HomeError
-from hotline.settings import CHECKOUT, Settings, SettingsError
+from hotline.settings import CHECKOUT, LAB_ADDRESS, Settings, SettingsError
 from ivr.prompts import SOUNDS, Prompts
 from routing import policy as policies
 from routing.policy import Policy, PolicyError
@@ -183,6 +183,7 @@ def config_facts(
         rtp_start=settings.rtp_start,
         rtp_end=settings.rtp_end,
         ami_secret=home.secrets().ami_secret,
+        lab_address=LAB_ADDRESS,
         area_code=city.area_code,
         trunk=config.Trunk.of(
             settings.trunk_peers,

@@ -35,11 +35,10 @@ from routing.policy import Policy
 from storage.database import Database, DatabaseAway
 from storage.tables import Call, CallLeg, CallStep, ReadMark
 from telephony.cel_file import Event, Place, read_on
-from telephony.channels import endpoint_of, origin_of
+from telephony.channels import DOORS, endpoint_of, origin_of
 
 MARK = "cel"
 BATCH_SECONDS = 5.0
-TRUNK = "trunk"
 BARGE_CONTEXT = "hotline-barge"
 REFUSED = "HOTLINE_REFUSED"
 MOST_BIRTHS = 10_000
@@ -227,7 +226,7 @@ class _Record:
         if event.uniqueid == root:
             return "caller"
         endpoint = endpoint_of(event.channel)
-        if endpoint in ("", TRUNK) or BARGE_CONTEXT in (birth.context, event.context):
+        if endpoint in ("", *DOORS) or BARGE_CONTEXT in (birth.context, event.context):
             return "other"
         return "agent" if birth.linkedid == root else "consult"
 
@@ -361,6 +360,7 @@ def _refused(event: Event) -> Arrival:
         number_raw=event.number,
         withheld=not event.number,
         at=event.at,
+        origin=origin_of(event.channel),
     )
 
 

@@ -92,9 +92,18 @@ def endpoint_of(name: str) -> str:
     return rest.split("-", 1)[0] if technology == "PJSIP" else ""
 
 
+DOORS = {"trunk": "trunk", "guest": "web", "lab": "lab"}
+"""The endpoints that callers come by, and the origin of their calls."""
+
+
 def origin_of(name: str) -> str:
     """By whose door a call came, from its caller's channel: trunk, web (the public page) or lab."""
-    return {"guest": "web", "lab": "lab"}.get(endpoint_of(name), "trunk")
+    return DOORS.get(endpoint_of(name), "trunk")
+
+
+def is_callers(name: str) -> bool:
+    """Is this a channel to the world outside, none of staff?"""
+    return endpoint_of(name) in DOORS
 
 
 def text(event: Mapping[str, Any], key: str) -> str:

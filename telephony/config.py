@@ -196,6 +196,7 @@ class ConfigFacts(_Facts):
     rtp_start: Port = 20000
     rtp_end: Port = 20999
     ami_secret: Secret
+    lab_address: Host = "127.0.0.3"  # where this machine's own test calls come from
     area_code: Annotated[str, Field(pattern=r"^(0[0-9]{2,3})?$")] = ""
     trunk: Trunk
     lines: Annotated[tuple[PublishedLine, ...], Field(min_length=1)]

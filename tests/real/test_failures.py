@@ -11,6 +11,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.real.freezing import frozen
 from tests.real.town import SWITCH_SECONDS, Town, a_town
 from tests.real.waiting import until
 
@@ -102,6 +103,25 @@ def test_postgresql_killed_with_calls_up_costs_nothing(town: Town) -> None:
     second.hang_up()
     for each in (talk, second):
         town.assert_whole(each, "key", "queue")
+
+
+def test_a_frozen_postgresql_holds_up_no_caller_and_afterwards_all_is_told_once(town: Town) -> None:
+    before, in_menu = town.talk(400), town.in_menu(450)
+    with frozen(town.city.processes()["postgres"]):
+        in_menu.media.press("3")
+        (second,) = town.put_through([(in_menu, 450)])
+        third = town.talk(500)
+        assert before.goes_on
+        before.hang_up()
+        third.hang_up()
+        assert len(list(town.home.spool.glob("*.json"))) == 2
+    second.hang_up()
+    for each in (before, second, third):
+        told = town.assert_whole(each, "key", "queue")
+        for step in ("key", "queue", "queued", "answer", "end"):
+            assert told.steps.count(step) == 1, told.steps
+        assert told.call.sealed == (each is second)
+    assert not list(town.home.spool.iterdir())
 
 
 def test_a_killed_up_ends_no_call_and_the_next_one_records_it(town: Town) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import threading
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +19,8 @@ from storage.database import Database, DatabaseAway
 from storage.migrate import current, newest, upgrade
 from storage.server import EmbeddedServer, ServerError
 from storage.tables import Base
+from tests.real.freezing import frozen
+from tests.real.waiting import until
 
 
 def test_the_migrations_make_just_what_the_tables_say(database: Database) -> None:
@@ -86,6 +90,62 @@ def test_a_frozen_backend_is_given_up_on(database: Database) -> None:
         for backend in frozen:
             backend.resume()
         psutil.wait_procs(frozen, timeout=10)
+
+
+def _tries(database: Database, at_once: int, limit_seconds: float) -> float:
+    """Seconds that the slowest of these took to find out that the database is away."""
+    slowest: list[float] = []
+
+    def one() -> None:
+        began = time.monotonic()
+        with pytest.raises(DatabaseAway), database.session(limit_seconds) as session:
+            session.execute(text("SELECT 1"))
+        slowest.append(time.monotonic() - began)
+
+    threads = [threading.Thread(target=one) for _ in range(at_once)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(slowest) == at_once
+    return max(slowest)
+
+
+def test_a_mute_server_costs_the_first_their_limit_the_next_nothing_and_is_heard_again(
+    short_folder: Path,
+) -> None:
+    server = _server(short_folder)
+    server.start()
+    database = Database(server.url)
+    try:
+        with database.session():
+            pass
+        with frozen(server.pid or 0):
+            # One has a connection from the pool, the others must connect anew, for which libpq takes 2 s.
+            assert _tries(database, at_once=5, limit_seconds=0.2) < 2
+            assert _tries(database, at_once=50, limit_seconds=20) < 20
+        until(lambda: _answers(database), "the database to be heard again")
+        until(lambda: not _threads_of("database-"), "no thread to be left over")
+        assert database.engine.pool.checkedout() == 0
+    finally:
+        database.close()
+        server.stop()
+
+
+def _answers(database: Database) -> bool:
+    try:
+        with database.session() as session:
+            return session.scalar(text("SELECT 1")) == 1
+    except DatabaseAway:
+        return False
+
+
+def _threads_of(name: str) -> list[str]:
+    return [
+        thread.name
+        for thread in threading.enumerate()
+        if thread.name.startswith(name) and thread.name != "database-watchdog"
+    ]
 
 
 def _server(folder: Path) -> EmbeddedServer:

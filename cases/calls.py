@@ -18,7 +18,7 @@ from cases import drafts, journal
 from cases.errors import NotVisible, Refused
 from cases.permissions import Action, demand
 from cases.visible import name, name_readers, visible_calls
-from routing.numbers import normalise
+from routing.numbers import Number, normalise
 from routing.policy import Policy
 from storage.notify import notify
 from storage.tables import (
@@ -34,6 +34,7 @@ from storage.tables import (
 )
 from storage.viewer import Viewer
 
+NO_NUMBER = Number("", None, "web", "")
 CALLS_BACK_WITHIN = timedelta(minutes=15)
 LONGEST_NOTE = 2000
 
@@ -147,7 +148,9 @@ _JUST_NOW = (
 
 def open_call(session: Session, arrival: Arrival, policy: Policy) -> Opening:
     """Write the call and say what is known of the caller. Opening a call twice is harmless."""
-    number = normalise(arrival.number_raw, policy.area_code, arrival.withheld)
+    # A browser has no number, whatever its phone calls itself.
+    web = arrival.origin == "web"
+    number = NO_NUMBER if web else normalise(arrival.number_raw, policy.area_code, arrival.withheld)
     caller = _caller_of(session, number.number)
     told: dict[str, Any] = {"offer_token": arrival.offer_token} if arrival.offer_token else {}
     if number.kind == "withheld":

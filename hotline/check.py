@@ -29,6 +29,7 @@ PATIENCE_SECONDS = 5.0
 NOT_UP = "start it: hotline up"
 BUNDLES = {
     "agents/static/built/phone.js": "the phone",
+    "doors/static/built/call.js": "the public page",
     "web/static/built/htmx.min.js": "the pages' script",
     "web/static/built/sse.js": "the pages' events",
 }

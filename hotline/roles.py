@@ -26,6 +26,7 @@ from telephony.line import Line
 LOOPBACK = "127.0.0.1"
 CHECK_SCRIPT = "check"  # what `hotline check` asks the AGI server for
 MOST_FILES = 65_536
+LONGEST_FRAME = 16_384  # bytes, of a guest's phone on the public page
 GRACE_SECONDS = 3  # for requests under way when the desk stops
 
 log = structlog.get_logger(__name__)
@@ -78,9 +79,10 @@ def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) ->
     tls = door.context(keeper.server) if keeper.held() else None
     database = Database(wiring.database_url(settings, home))
     link = AmiLink(LOOPBACK, settings.ami_port, wiring.AMI_USER, home.secrets().ami_secret, watch=False)
+    city = wiring.policy(settings)
     services = Services(
         database=database,
-        policy=wiring.policy(settings),
+        policy=city,
         recordings=home.recordings_kept,
         ami=link,
         phone=PhoneServer(settings.asterisk_http_port, settings.asterisk_tls_port),
@@ -93,12 +95,16 @@ def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) ->
 
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(services, wiring.rooms()),
+            create_app(services, wiring.rooms(settings, home, city, link)),
             host=settings.bind,
             port=settings.web_port,
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=settings.trusted_proxies,
+            ws_max_size=LONGEST_FRAME,
+            ws_per_message_deflate=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
             http=door.speaking(tls) if tls else "auto",
             callback_notify=at_work,  # on the event loop, once it serves

@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     trunk_dtmf: str = "rfc4733"  # how key presses come: rfc4733, inband, info or auto
     external_address: str = ""  # our address as seen from outside, where a router translates it (NAT)
     local_nets: str = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"  # who is inside of that router
+    guest_calls: int = Field(20, ge=0, le=500)  # at once, from the public page; 0 switches it off
+    trusted_proxies: str = ""  # reverse proxies before the web pages, whose word on an address counts
     database_url: str = ""  # empty: embedded PostgreSQL under the home
     asterisk: str = ""  # path of an Asterisk binary; empty: the system's (≥ 20), else the private copy
     policy: Path = CHECKOUT / "policies" / "mianyang-962299.toml"
@@ -116,7 +118,7 @@ class Settings(BaseSettings):
             raise ValueError("is no address that others could call; write the router's, e.g. 203.0.113.5")
         return address
 
-    @field_validator("local_nets")
+    @field_validator("local_nets", "trusted_proxies")
     @classmethod
     def _networks(cls, nets: str) -> str:
         for net in filter(None, (part.strip() for part in nets.split(","))):

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,8 @@ from storage.database import Database, DatabaseAway
 from storage.server import EmbeddedServer, ServerError
 from storage.tables import Person
 from storage.viewer import COMMAND_LINE, Role, Viewer
-from telephony import config
+from telephony import config, guests
+from telephony.ami import AmiLink
 from telephony.asterisk import AsteriskBinary, AsteriskFault, AsteriskServer, find
 
 if TYPE_CHECKING:
@@ -83,11 +85,22 @@ def desk_address(settings: Settings, home: Home) -> str:
     return f"{'https' if held else 'http'}://{authority(host, settings.web_port)}"
 
 
-def rooms() -> list["Room"]:
-    """The pages of the desk, in the rail's order."""
+def rooms(settings: Settings, home: Home, city: Policy, link: AmiLink) -> list["Room"]:
+    """The pages of the desk, in the rail's order, and the public's; `link` tells where guests' calls are."""
     from agents import room as agents  # the desk's alone: other roles start without its pages
+    from doors import room as doors
+    from doors.limits import Limits
+    from doors.relay import Door, Line
 
-    return [agents.room()]
+    door = Door(
+        asterisk=f"ws://127.0.0.1:{settings.asterisk_http_port}/ws",
+        secret=home.secrets().guests,
+        lines=tuple(Line(line.number, line.name) for line in city.lines),
+        phases=partial(guests.phases, link),
+        limits=Limits(calls=settings.guest_calls),
+        call_seconds=guests.CALL_SECONDS,
+    )
+    return [agents.room(), doors.room(door)]
 
 
 # -- the database ---------------------------------------------------------------------------------
@@ -210,6 +223,9 @@ def config_facts(
             )
             for one in staff
         ),
+        guests=config.Guests(secret=home.secrets().guests, call_seconds=guests.CALL_SECONDS)
+        if settings.guest_calls
+        else None,
     )
 
 

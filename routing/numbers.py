@@ -12,7 +12,7 @@ from typing import Literal
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
-NumberKind = Literal["mobile", "fixed", "short", "service", "foreign", "staff", "withheld", "unknown"]
+NumberKind = Literal["mobile", "fixed", "short", "service", "foreign", "staff", "withheld", "web", "unknown"]
 
 _WITHHELD = {"", "anonymous", "unavailable", "unknown", "restricted", "private", "withheld", "id"}
 _IP_PREFIX = re.compile(r"^(?:179\d\d|12593)(?=0?1[3-9]\d{9}$|0[1-9]\d{8,10}$)")  # cheap long-distance codes

@@ -120,7 +120,7 @@ class Call(Base):
     number_raw: Mapped[str]
     number: Mapped[str | None] = mapped_column(index=True)  # E.164, short code, or NULL when withheld
     origin: Mapped[str] = mapped_column(server_default="trunk")  # trunk | web | lab: by whose door it came
-    number_kind: Mapped[str]  # mobile | fixed | short | service | foreign | staff | withheld | unknown
+    number_kind: Mapped[str]  # mobile | fixed | short | service | foreign | staff | withheld | web | unknown
     caller_id: Mapped[int | None] = mapped_column(ForeignKey("caller.id"), index=True)
     language: Mapped[str] = mapped_column(server_default="zh")
     kind: Mapped[str] = mapped_column(server_default="")  # what was pressed: inquiry, help, complaint, ''

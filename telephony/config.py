@@ -164,6 +164,13 @@ def _split(peer: str) -> tuple[str, str]:
     return (host, port) if host and ":" not in host else (peer, "")
 
 
+class Guests(_Facts):
+    """Calls from the public page. `secret`: how our relay proves itself; no call lasts longer than told."""
+
+    secret: Secret
+    call_seconds: Annotated[int, Field(ge=1, le=86_400)] = 1800
+
+
 class Tls(_Facts):
     """Browser phones from other PCs. `file` holds the key and then its chain (hotline/cert.py)."""
 
@@ -202,6 +209,7 @@ class ConfigFacts(_Facts):
     lines: Annotated[tuple[PublishedLine, ...], Field(min_length=1)]
     queues: Annotated[tuple[QueueFacts, ...], Field(min_length=1)]
     phones: tuple[Phone, ...] = ()
+    guests: Guests | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -36,9 +36,10 @@ class Look:
 
 
 def look(request: Request) -> Look:
-    """Her language (account, else browser) and theme (cookie)."""
+    """Her language (account, else ?language=, else browser) and theme (cookie)."""
     login = getattr(request.state, "login", None)
-    language = login.language if login else preferred(request.headers.get("accept-language", ""))
+    asked = request.query_params.get("language") or preferred(request.headers.get("accept-language", ""))
+    language = login.language if login else asked
     theme = request.cookies.get("theme", "auto")
     return Look(
         language if language in LANGUAGES else LANGUAGES[0], theme if theme in ("light", "dark") else "auto"

@@ -11,6 +11,7 @@ from telephony.asterisk import AsteriskServer, find
 from telephony.config import (
     ConfigFacts,
     Folders,
+    Guests,
     Phone,
     PublishedLine,
     QueueFacts,
@@ -66,6 +67,7 @@ class Lab(Running):
     folder: Path
     phones: tuple[Phone, ...] = field(default_factory=lambda: people(5))
     ring_seconds: int = 15
+    guests: Guests | None = None
 
     def __post_init__(self) -> None:
         self.sip_port, self.agi_port, self.ami_port = free_port(), free_port(), free_port()
@@ -118,6 +120,7 @@ class Lab(Running):
             lines=(PublishedLine(number=LINE, queue=QUEUE),),
             queues=(QueueFacts(name=QUEUE, ring_seconds=self.ring_seconds),),
             phones=self.phones,
+            guests=self.guests,
         )
 
     def start(self) -> "Lab":

@@ -35,7 +35,7 @@ from tests.real.phone import Leg, Phone
 from tests.real.ports import free_port
 from tests.real.waiting import until
 from web.app import create_app
-from web.services import PhoneServer, Services
+from web.services import PhoneServer, Room, Services
 
 PASSWORD = "correct horse"
 KNOWN_NUMBER = "13981112233"
@@ -85,12 +85,15 @@ class DeskCity:
         )
         self.web = uvicorn.Server(
             uvicorn.Config(
-                create_app(services, [room()]),
+                create_app(services, self.rooms()),
                 port=self.port,
                 log_level="warning",
                 timeout_graceful_shutdown=1,
             )
         )
+
+    def rooms(self) -> list[Room]:
+        return [room()]
 
     def start(self) -> "DeskCity":
         self.agi.start()

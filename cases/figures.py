@@ -71,7 +71,8 @@ def traffic(session: Session, since: datetime | None, until: datetime | None) ->
     began = [Recording.began_at >= since] if since else []
     began += [Recording.began_at < until] if until else []
     states = select(Recording.state, func.count()).where(*began).group_by(Recording.state)
-    return Traffic(calls, answers, seconds, Counter(dict(session.execute(states).tuples().all())))
+    recordings = Counter({state: number for state, number in session.execute(states)})  # noqa: C416
+    return Traffic(calls, answers, seconds, recordings)
 
 
 def moment(session: Session, now: datetime) -> Moment:

@@ -2,8 +2,6 @@
 
 import ipaddress
 import json
-import re
-import socket
 import stat
 import time
 import urllib.request
@@ -12,16 +10,15 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import psycopg
 from rich.console import Console
 from rich.markup import escape
 
-from hotline import clock, ground, logs, roles, wiring
+from hotline import ground, health, logs, wiring
 from hotline.home import Home
 from hotline.settings import CHECKOUT, Settings, SettingsError, load
 from routing.policy import Policy
 from storage import migrate
-from storage.database import DatabaseAway
+from storage.database import Database, DatabaseAway
 from telephony.ami import AmiError, AmiLink
 from telephony.asterisk import AsteriskServer
 
@@ -129,24 +126,18 @@ def _home(home: Home) -> Iterator[Finding]:
 
 
 def _database(url: str) -> Iterator[Finding]:
-    wiring_url = url.replace("postgresql+psycopg://", "postgresql://")
     try:
         found, newest = migrate.current(url), migrate.newest()
         if found != newest:
             yield Finding("database", False, f"shape {found}, newest is {newest}", "hotline migrate")
             return
         yield Finding("database", True, f"answers, shape {found}")
-        with psycopg.connect(wiring_url, connect_timeout=2) as connection:
-            held = connection.execute(
-                "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted"
-                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-                " AND (classid::bigint << 32) | objid::bigint = %s",
-                [clock.LOCK],
-            ).fetchone()
-    except (DatabaseAway, psycopg.OperationalError) as why:
+        with closing(Database(url, pool_size=1)) as database, database.session() as session:
+            ticks = health.clock_ticks(session)
+    except DatabaseAway as why:
         yield Finding("database", False, str(why).strip().splitlines()[0], NOT_UP)
         return
-    yield Finding("clock", bool(held), "ticks" if held else "does not tick", "" if held else NOT_UP)
+    yield Finding("clock", ticks, "ticks" if ticks else "does not tick", "" if ticks else NOT_UP)
 
 
 def _people(settings: Settings, home: Home) -> Iterator[Finding]:
@@ -193,21 +184,12 @@ def _manager(settings: Settings, home: Home) -> Iterator[Finding]:
 
 
 def _menu(settings: Settings) -> Iterator[Finding]:
-    """Asks as Asterisk does, for a script that only hangs up; our server greets with a word to echo."""
-    script = roles.CHECK_SCRIPT
-    header = f"agi_network: yes\nagi_network_script: {script}\nagi_request: agi://127.0.0.1/{script}\n\n"
     try:
-        with closing(socket.create_connection(("127.0.0.1", settings.agi_port), PATIENCE_SECONDS)) as door:
-            door.settimeout(PATIENCE_SECONDS)
-            door.sendall(header.encode())
-            greeting = re.match(rb"GET FULL VARIABLE \W*([0-9a-f]+)", door.recv(200))
-            if greeting:
-                door.sendall(b"200 result=1 (%s)\n" % greeting[1])
-                door.recv(1)
+        ours = health.menu_answers(settings.agi_port, PATIENCE_SECONDS)
     except OSError as why:
         yield Finding("menu", False, f"port {settings.agi_port}: {why}", NOT_UP)
         return
-    if greeting:
+    if ours:
         yield Finding("menu", True, f"answers at port {settings.agi_port}")
         return
     told = f"port {settings.agi_port} is answered by another program"

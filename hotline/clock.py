@@ -5,6 +5,7 @@ by APScheduler, which remembers nothing: what is due is in the database and on t
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,9 +14,11 @@ from functools import partial
 import psycopg
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
+from prometheus_client import Gauge
 
 from hotline import wiring
 from hotline.ground import GroundError, require_room
+from hotline.health import CLOCK_LOCK
 from hotline.heart import Heart
 from hotline.home import Home
 from hotline.settings import Settings
@@ -27,11 +30,11 @@ from telephony.channels import is_callers
 from telephony.ledger import Ledger
 from telephony.watch import Watch
 
-LOCK = 962299_003  # advisory, in the hotline's database
 RETRY_SECONDS = 1.0
 BEAT_SECONDS = 2.0
 NAMED_WITHIN = timedelta(seconds=2)  # of a channel's birth its call's id is on it
 
+LAG = Gauge("hotline_clock_lag_seconds", "How much later than due the clock's sweeps are", ["sweep"])
 log = structlog.get_logger(__name__)
 
 
@@ -73,7 +76,7 @@ def _the_lock(url: str) -> Iterator["psycopg.Connection[tuple[object, ...]] | No
     with psycopg.connect(
         url.replace("postgresql+psycopg://", "postgresql://"), autocommit=True, connect_timeout=2
     ) as connection:
-        got = connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone()
+        got = connection.execute("SELECT pg_try_advisory_lock(%s)", [CLOCK_LOCK]).fetchone()
         yield connection if got and got[0] else None
 
 
@@ -168,9 +171,21 @@ class Sweep:
         self.seconds = seconds
         self._work = work
         self._hindered = False
+        self._due = time.monotonic() + seconds
+        LAG.labels(name).set_function(self.lag_seconds)
+
+    def lag_seconds(self) -> float:
+        """How long ago it should have been done again; a sweep that takes long lags as well."""
+        return max(0.0, time.monotonic() - self._due)
 
     def run(self) -> None:
         """Never raises: the next turn is the repair."""
+        try:
+            self._try()
+        finally:
+            self._due = time.monotonic() + self.seconds
+
+    def _try(self) -> None:
         try:
             self._work()
         except (DatabaseAway, GroundError) as why:

@@ -9,8 +9,9 @@ from functools import partial
 import structlog
 
 from cases.deadlines import load_calendar
-from hotline import clock, logs, wiring
+from hotline import clock, figures, logs, wiring
 from hotline.cert import Keeper
+from hotline.health import CHECK_SCRIPT, readiness
 from hotline.heart import BEAT_SECONDS, Heart
 from hotline.home import Home
 from hotline.settings import Settings
@@ -24,7 +25,6 @@ from telephony.ami import AmiLink
 from telephony.line import Line
 
 LOOPBACK = "127.0.0.1"
-CHECK_SCRIPT = "check"  # what `hotline check` asks the AGI server for
 MOST_FILES = 65_536
 LONGEST_FRAME = 16_384  # bytes, of a guest's phone on the public page
 GRACE_SECONDS = 3  # for requests under way when the desk stops
@@ -36,6 +36,7 @@ def run(role: str, settings: Settings, home: Home) -> None:
     """Be `role` until SIGTERM or Ctrl-C."""
     logs.configure(role, settings.log_level)
     home.prepare()
+    figures.write_for_ever(home, role)
     stop, heart = threading.Event(), Heart()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
@@ -64,7 +65,7 @@ def ivr(settings: Settings, home: Home, stop: threading.Event, heart: Heart) -> 
 
 
 def _here(_line: Line, _request: Request) -> None:
-    """`hotline check` asks whether we are here: the greeting was the answer."""
+    """Somebody asks whether we are here (hotline/health.py): the greeting was the answer."""
 
 
 def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) -> None:
@@ -73,7 +74,7 @@ def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) ->
 
     from hotline import door
     from web.app import create_app
-    from web.services import PhoneServer, Services
+    from web.services import Operations, PhoneServer, Services
 
     keeper = Keeper(home.tls)
     tls = door.context(keeper.server) if keeper.held() else None
@@ -88,6 +89,11 @@ def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) ->
         phone=PhoneServer(settings.asterisk_http_port, settings.asterisk_tls_port),
         authority=keeper.ca,
         notes=partial(listen, database.url, stop),
+        operations=Operations(
+            ready=readiness(database, link, settings.agi_port),
+            metrics=figures.Figures(home, database).text,
+            readers=settings.metrics_readers,
+        ),
     )
 
     async def at_work() -> None:

@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -36,32 +37,62 @@ def home_folder() -> Path:
 class Settings(BaseSettings):
     """Every setting has a default that serves one machine on 127.0.0.1."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", env_ignore_empty=True, use_attribute_docstrings=True
+    )
 
     home: Path = Field(default_factory=home_folder)
+    """Where all state lives. `/var/lib/hotline` for root, `.hotline/` in the checkout for anybody else."""
     bind: str = "127.0.0.1"
+    """The address where desk, phones and trunk reach us; `0.0.0.0` for all of this machine's."""
     web_port: int = Field(8080, ge=1, le=65535)
+    """The desk and the public page."""
     sip_port: int = Field(5060, ge=1, le=65535)
+    """SIP over UDP and TCP: the trunk and hardware phones."""
     agi_port: int = Field(4573, ge=1, le=65535)
+    """Asterisk asks the voice menu here; loopback only."""
     ami_port: int = Field(5038, ge=1, le=65535)
+    """Asterisk's manager; loopback only."""
     asterisk_http_port: int = Field(8088, ge=1, le=65535)
-    asterisk_tls_port: int = Field(8089, ge=1, le=65535)  # browser phones, once there is a certificate
+    """Browser phones over plain WebSocket; loopback only."""
+    asterisk_tls_port: int = Field(8089, ge=1, le=65535)
+    """Browser phones over TLS, once there is a certificate (`hotline cert`)."""
     rtp_start: int = Field(20000, ge=1024, le=65535)
+    """The first port of sound (RTP, UDP); even."""
     rtp_end: int = Field(20999, ge=1024, le=65535)
-    trunk_peers: str = "127.0.0.2"  # addresses, comma-separated
-    trunk_register: str = ""  # user:secret@host[:port] of a carrier that wants registration
-    trunk_codecs: str = "alaw,ulaw"  # the best liked first; phones follow, so that nothing is translated
-    trunk_dtmf: str = "rfc4733"  # how key presses come: rfc4733, inband, info or auto
-    external_address: str = ""  # our address as seen from outside, where a router translates it (NAT)
-    local_nets: str = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"  # who is inside of that router
-    guest_calls: int = Field(20, ge=0, le=500)  # at once, from the public page; 0 switches it off
-    trusted_proxies: str = ""  # reverse proxies before the web pages, whose word on an address counts
-    database_url: str = ""  # empty: embedded PostgreSQL under the home
-    asterisk: str = ""  # path of an Asterisk binary; empty: the system's (≥ 20), else the private copy
+    """The last port of sound."""
+    trunk_peers: str = "127.0.0.2"
+    """The carrier's or the PBX's addresses, comma-separated: `10.0.0.1`, `10.0.0.1:5070`, `10.0.0.0/24`."""
+    trunk_register: str = ""
+    """`user:secret@host[:port]` of a carrier that wants registration."""
+    trunk_codecs: str = "alaw,ulaw"
+    """The best liked first; phones follow, so that nothing is translated."""
+    trunk_dtmf: str = "rfc4733"
+    """How key presses come: `rfc4733`, `inband`, `info` or `auto`."""
+    external_address: str = ""
+    """Our address as seen from outside, where a router translates it (NAT)."""
+    local_nets: str = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
+    """Networks on our side of that router."""
+    guest_calls: int = Field(20, ge=0, le=500)
+    """Calls from the public page at once; 0 switches them off."""
+    trusted_proxies: str = ""
+    """Reverse proxies before the web pages, comma-separated: their word on a visitor's address counts."""
+    database_url: str = ""
+    """`postgresql://…` of a server of your own; empty: the embedded one, under the home."""
+    asterisk: str = ""
+    """Path of an Asterisk binary; empty: the system's (20 or later), else the private copy."""
     policy: Path = CHECKOUT / "policies" / "mianyang-962299.toml"
-    sounds: Path | None = None  # studio recordings that replace prompts; default: home/sounds
+    """The city's policy file."""
+    sounds: Path | None = None
+    """Studio recordings that replace prompts; empty: `<home>/sounds`."""
+    metrics_from: str = "127.0.0.1,::1"
+    """Addresses and networks that may read `/metrics`, comma-separated."""
+    log_format: Literal["json", "text"] = "json"
+    """Each line of the logs: `json` for programs, `text` for people."""
     log_level: str = "INFO"
-    demo: bool = True  # lay out the demo city at the first start, into an empty database
+    """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
+    demo: bool = True
+    """Lay out the demo city at the first start, into an empty database."""
 
     @field_validator("bind")
     @classmethod
@@ -118,9 +149,9 @@ class Settings(BaseSettings):
             raise ValueError("is no address that others could call; write the router's, e.g. 203.0.113.5")
         return address
 
-    @field_validator("local_nets", "trusted_proxies")
+    @field_validator("local_nets", "metrics_from", "trusted_proxies")
     @classmethod
-    def _networks(cls, nets: str) -> str:
+    def _local_networks(cls, nets: str) -> str:
         for net in filter(None, (part.strip() for part in nets.split(","))):
             try:
                 ipaddress.ip_network(net)
@@ -146,6 +177,13 @@ class Settings(BaseSettings):
         if level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             raise ValueError("should be DEBUG, INFO, WARNING or ERROR")
         return level.upper()
+
+    @property
+    def metrics_readers(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """Who may read the figures."""
+        return tuple(
+            ipaddress.ip_network(part.strip()) for part in self.metrics_from.split(",") if part.strip()
+        )
 
     @model_validator(mode="after")
     def _no_two_on_one_port(self) -> "Settings":

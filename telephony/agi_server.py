@@ -14,11 +14,19 @@ from dataclasses import dataclass, field
 
 import structlog
 from asterisk.agi import AGIHangup
+from prometheus_client import Counter, Gauge
 
 from telephony.agi_wire import Header, Request, WireError
 from telephony.line import Line, LineError, PromptSeconds, assume_prompt_seconds
 
 Handler = Callable[[Line, Request], None]
+
+LIVE = Gauge("hotline_agi_live", "Calls that are being handled", ["script"])
+ENDED = Counter(
+    "hotline_agi_dialogues",
+    "How handled calls ended: done, gone, broken, failed or refused",
+    ["script", "end"],
+)
 
 BACKLOG = 4096
 ROUND_SECONDS = 1.0  # the door is looked at so often even when nobody knocks
@@ -197,6 +205,7 @@ class AgiServer:
         return waiting.sock
 
     def _refuse(self, sock: socket.socket, why: str, **who: str) -> None:
+        ENDED.labels("", "refused").inc()
         self._log.warning("agi_refused", why=why, **who)
         sock.close()
 
@@ -220,19 +229,27 @@ class AgiServer:
     # One thread for each live call.
 
     def _serve(self, sock: socket.socket, request: Request, handler: Handler) -> None:
-        try:
-            line = Line(sock, request, self._prompt_seconds)
-            line.greet()
-            handler(line, request)
-        except AGIHangup:
-            pass  # the caller has gone; the end of the call is CEL's to tell
-        except LineError as broken:
-            self._log.warning("agi_line_broken", why=str(broken), call=_call(request))
-        except Exception:
-            self._log.exception("agi_handler_failed", call=_call(request))
-        finally:
-            self._leave(threading.current_thread())
-            sock.close()
+        live = LIVE.labels(request.script)
+        live.inc()
+        end = "failed"
+        with structlog.contextvars.bound_contextvars(call=_call(request)):
+            try:
+                line = Line(sock, request, self._prompt_seconds)
+                line.greet()
+                handler(line, request)
+                end = "done"
+            except AGIHangup:
+                end = "gone"  # the end of the call is CEL's to tell
+            except LineError as broken:
+                end = "broken"
+                self._log.warning("agi_line_broken", why=str(broken))
+            except Exception:
+                self._log.exception("agi_handler_failed")
+            finally:
+                live.dec()
+                ENDED.labels(request.script, end).inc()
+                self._leave(threading.current_thread())
+                sock.close()
 
     def _leave(self, thread: threading.Thread) -> None:
         with self._lock:

@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 from panoramisk.message import Message
+from prometheus_client import Counter, Gauge
 
 from telephony.ami_inbox import Inbox
 from telephony.ami_wire import (
@@ -45,6 +46,10 @@ __all__ = [
 ]
 
 log = structlog.get_logger("ami")
+
+CONNECTED = Gauge("hotline_ami_connected", "Is Asterisk's manager reached (1) or not (0)")
+LOGINS = Counter("hotline_ami_logins", "Log-ins at Asterisk's manager; each after the first is a reconnect")
+FAULTS = Counter("hotline_ami_faults", "Lost or failed manager links, by class of fault", ["fault"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +219,8 @@ class AmiLink:
             protocol = await self._log_in()
             self._protocol = protocol
             self.figures.logins += 1
+            LOGINS.inc()
+            CONNECTED.set(1)
             self._said = ""
             log.info("ami.connected", peer=self._peer_name, banner=protocol.wire.banner)
             return await self._tend(protocol)
@@ -226,6 +233,7 @@ class AmiLink:
             return AmiDown(repr(fault))
         finally:
             self._protocol = None
+            CONNECTED.set(0)
             if protocol is not None:
                 protocol.close()
 
@@ -301,6 +309,7 @@ class AmiLink:
         """One line per change, not per try."""
         kind = type(fault).__name__
         self.figures.faults[kind] = self.figures.faults.get(kind, 0) + 1
+        FAULTS.labels(kind).inc()
         if str(fault) == self._said:
             return
         self._said = str(fault)

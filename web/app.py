@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 
 from cases.permissions import may
-from web import assets, errors, login, sse
+from web import assets, errors, health, login, metrics, sse
 from web.attempts import Attempts
 from web.guard import Guard
 from web.render import Renderer
@@ -35,9 +35,11 @@ def create_app(services: Services, rooms: Iterable[Room] = ()) -> FastAPI:
     app.state.renderer = Renderer(services, rooms)
     app.state.sessions = Sessions(services.database)
     app.state.attempts = Attempts()
+    app.state.readiness = health.Readiness()
     app.state.hub = hub
     errors.install(app)
-    for router in (assets.router, login.router, sse.router, *(r for room in rooms for r in room.routers)):
+    own = (assets.router, health.router, metrics.router, login.router, sse.router)
+    for router in (*own, *(r for room in rooms for r in room.routers)):
         app.include_router(router)
 
     @app.get("/", include_in_schema=False)

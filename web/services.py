@@ -6,6 +6,7 @@ A `Room` is what one folder of pages brings along; the shell takes them all in w
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,17 @@ class PhoneServer:
 
 
 @dataclass(frozen=True, slots=True)
+class Operations:
+    """What those who run the hotline ask: `ready` tells each part's state (web/health.py), `metrics` the page
+    of figures, for `readers` only (web/metrics.py), `is_draining` whether an upgrade is about to happen."""
+
+    ready: Callable[[], dict[str, bool]] = dict
+    metrics: Callable[[], bytes] = bytes
+    readers: tuple[IPv4Network | IPv6Network, ...] = ()
+    is_draining: Callable[[], bool] = bool
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """`ami` is a telephony.ami.AmiLink, or None when this process runs without one; `recordings` is the
     ledger's folder; `notes` opens the stream of storage.notify notes (None: this process sends none)."""
@@ -53,6 +65,7 @@ class Services:
     phone: PhoneServer = field(default_factory=PhoneServer)
     authority: Path | None = None  # the certificate that other PCs have to trust; there may be no such file
     notes: Callable[[], Iterable[Note]] | None = None
+    operations: Operations = field(default_factory=Operations)
 
 
 @dataclass(frozen=True, slots=True)

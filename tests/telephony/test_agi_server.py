@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from telephony.agi_server import AgiServer, Handler
@@ -177,7 +178,7 @@ def test_a_handler_that_fails_is_logged_once_and_its_call_let_go() -> None:
     def fail(_line: Line, _request: Request) -> None:
         raise RuntimeError("a fault of ours")
 
-    with capture_logs() as logs, a_server(fail) as server:
+    with capture_logs([merge_contextvars]) as logs, a_server(fail) as server:
         asterisk = FakeAsterisk().call(server.port)
         eventually(lambda: server.live == 0)
     assert [(entry["event"], entry["call"]) for entry in logs] == [

@@ -64,7 +64,9 @@ def pop(request: Request, who: Agent, call_id: str, offer: str = "") -> Response
         "desk/work.html",
         pop=found,
         who=who,
-        shown_number=found.number_display or found.call.number_raw or t("desk.record.withheld"),
+        shown_number=found.number_display
+        or found.call.number_raw
+        or t("desk.record.web" if found.call.origin == "web" else "desk.record.withheld"),
         line_name=f"{found.call.line} {line.name if line else ''}".strip(),
         form_id=f"{call_id}:{found.tickets[0].id if found.tickets else 0}",
         draft={"revision": kept.revision, "body": kept.body} if kept else {"revision": 0, "body": {}},

@@ -1,12 +1,25 @@
 """The screen-pop: what an agent is shown while her phone rings."""
 
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, String, and_, bindparam, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    String,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from cases import journal
@@ -16,7 +29,7 @@ from cases.permissions import Action, demand
 from cases.states import OPEN
 from cases.visible import name, visible_calls, visible_tickets
 from routing.numbers import display
-from storage.tables import Call, Caller, Draft, Ticket, TicketCall
+from storage.tables import Call, Caller, CallLeg, Draft, Named, PersonDuty, Ticket, TicketCall
 from storage.viewer import Viewer
 
 EARLIER_CALLS = 10
@@ -36,16 +49,41 @@ class Pop:
     draft: DraftState | None
 
 
-_Found = tuple[Call, Caller | None, Draft | None]
+_Found = tuple[Call, Caller | None, Draft | None, bool]
 
-_OFFER = select(Call.offer_token, Call.sealed).where(Call.id == bindparam("call_id"))
+OFFERED = "offered"  # why somebody is named for a sealed call: it rings at her phone
+
+
+def _no_longer_offered(call_id: Any, person_id: Any) -> ColumnElement[bool]:
+    """It rang there in vain, or the call is over, and she never had the caller."""
+    hers = (CallLeg.call_id == call_id, CallLeg.person_id == person_id)
+    over = exists().where(Call.id == call_id, Call.outcome != "live")
+    open_still = and_(CallLeg.ended_at.is_(None), ~over)
+    return and_(
+        or_(over, exists().where(*hers)),
+        ~exists().where(*hers, or_(CallLeg.answered_at.is_not(None), open_still)),
+    )
+
+
+def _offer() -> Select[str, bool, bool]:
+    """call_id, person_id → token, seal, and whether the person's own offer has ended in vain.
+
+    The live picture knows of a second ring before the channel events do.
+    """
+    call_id, person_id = bindparam("call_id", type_=String), bindparam("person_id", type_=BigInteger)
+    rings = exists().where(PersonDuty.person_id == person_id, PersonDuty.live_call_id == call_id)
+    ended = and_(_no_longer_offered(call_id, person_id), ~rings)
+    return select(Call.offer_token, Call.sealed, ended.label("ended")).where(Call.id == call_id)
+
+
+_OFFER = _offer()
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """What is asked for a pop. Put together once a viewer: a ring leaves no time for it."""
 
-    call: Select[Any]  # call_id → the call, its caller, what the viewer has typed
+    call: Select[Any]  # call_id → the call, its caller, what the viewer has typed, whether tickets came of it
     saved: Select[Any]  # call_id → its tickets
     earlier: Select[Any]  # call_id, number, caller_id, began_at → calls
     open: Select[Any]  # call_id, number, caller_id → tickets not saved from it
@@ -64,7 +102,7 @@ def _asked(viewer: Viewer) -> _Asked:
     of_this_call = select(TicketCall.ticket_id).where(TicketCall.call_id == call_id)
     return _Asked(
         call=visible_calls(viewer)
-        .add_columns(Caller, Draft)
+        .add_columns(Caller, Draft, exists(of_this_call))
         .outerjoin(Caller, Caller.id == Call.caller_id)
         .outerjoin(Draft, and_(Draft.call_id == Call.id, Draft.person_id == viewer.person_id))
         .where(Call.id == call_id),
@@ -86,19 +124,34 @@ def _asked(viewer: Viewer) -> _Asked:
 def offered(session: Session, viewer: Viewer, call_id: str, token: str = "") -> Pop:
     """The record of a call that rings at the viewer's phone.
 
-    The right token proves that it rings there, and lets her see a sealed call from now on; without
-    it plain visibility applies. Raises NotVisible.
+    The right token proves that it rings there, and lets her see a sealed call from now on, until the
+    ring has ended in vain; without it plain visibility applies. Raises NotVisible.
     """
     demand(viewer, Action.SEE_CASES)
     found = _find(session, viewer, call_id)
-    offer = found[0] if found else session.execute(_OFFER, {"call_id": call_id}).one_or_none()
+    offer = found[0] if found else _unseen(session, viewer, call_id)
     if offer is not None and token and hmac.compare_digest(offer.offer_token.encode(), token.encode()):
         # Once per person and call: a page that is drawn again is no second offer.
         journal.append_once(session, viewer, "call.offered", "call", call_id)
         if offer.sealed:
-            name(session, viewer.person_id, "offered", call_id=call_id)
+            name(session, viewer.person_id, OFFERED, call_id=call_id)
             found = _find(session, viewer, call_id)
     return _pop(session, viewer, call_id, found)
+
+
+def end_offers(session: Session, call_ids: Collection[str]) -> None:
+    """Whom these sealed calls rang at in vain loses sight of them, which is journalled. Twice is harmless.
+
+    To be told when a ring or a call has ended, after its legs are stored.
+    """
+    gone = (
+        delete(Named)
+        .where(Named.call_id.in_(call_ids), Named.why == OFFERED)
+        .where(_no_longer_offered(Named.call_id, Named.person_id))
+        .returning(Named.call_id, Named.person_id)
+    )
+    for call_id, person_id in session.execute(gone).all():
+        journal.append(session, None, "call.offer_ended", "call", call_id, person_id=person_id)
 
 
 def read_call(session: Session, viewer: Viewer, call_id: str) -> Pop:
@@ -106,15 +159,21 @@ def read_call(session: Session, viewer: Viewer, call_id: str) -> Pop:
     return _pop(session, viewer, call_id, _find(session, viewer, call_id))
 
 
+def _unseen(session: Session, viewer: Viewer, call_id: str) -> Row[str, bool, bool] | None:
+    """A call that she does not see, if it may be ringing at her phone."""
+    row = session.execute(_OFFER, {"call_id": call_id, "person_id": viewer.person_id}).one_or_none()
+    return None if row is None or row.ended else row
+
+
 def _find(session: Session, viewer: Viewer, call_id: str) -> _Found | None:
     row = session.execute(_asked(viewer).call, {"call_id": call_id}).one_or_none()
-    return (row[0], row[1], row[2]) if row else None
+    return (row[0], row[1], row[2], row[3]) if row else None
 
 
 def _pop(session: Session, viewer: Viewer, call_id: str, found: _Found | None) -> Pop:
     if found is None:
         raise NotVisible(f"no call {call_id}")
-    call, caller, typed = found
+    call, caller, typed, has_tickets = found
     if call.sealed:
         journal.append(session, viewer, "call.read", "call", call_id)
     asked = _asked(viewer)
@@ -125,7 +184,7 @@ def _pop(session: Session, viewer: Viewer, call_id: str, found: _Found | None) -
         caller=caller,
         wait_seconds=_wait_seconds(call),
         earlier_calls=list(session.scalars(asked.earlier, {**known, "began_at": call.began_at})),
-        tickets=list(session.scalars(asked.saved, {"call_id": call_id})),
+        tickets=list(session.scalars(asked.saved, {"call_id": call_id})) if has_tickets else [],
         open_tickets=list(session.scalars(asked.open, known)),
         draft=state_of(typed),
     )

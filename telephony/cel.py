@@ -30,6 +30,7 @@ from cases.calls import (
     open_call,
     person_of_endpoint,
 )
+from cases.offers import end_offers
 from cases.refused import refuse_calls, refused_id
 from routing.policy import Policy
 from storage.database import Database, DatabaseAway
@@ -135,6 +136,7 @@ class _Record:
         self._changed: set[str] = set()
         self._steps: dict[str, list[Step]] = {}
         self._people: dict[str, int | None] = {}
+        self._parted: set[str] = set()  # calls with a leg that ended
         self._refused: list[Arrival] = []
 
     def recall(self, events: Iterable[Event]) -> None:
@@ -173,6 +175,8 @@ class _Record:
             apply_leg(self._session, self._legs[uniqueid])
         for call_id, steps in self._steps.items():
             note_steps(self._session, call_id, steps, source="cel")
+        if self._parted:
+            end_offers(self._session, self._parted)
         if self._refused:
             refuse_calls(self._session, self._refused, self._policy)
 
@@ -277,6 +281,7 @@ class _Record:
         if leg.ended_at is not None:
             return
         self._put(replace(leg, ended_at=event.at))
+        self._parted.add(leg.call_id)
         if leg.part == "caller":
             end_call(self._session, leg.call_id, event.at)
         elif leg.part == "agent" and leg.answered_at is None:
@@ -336,6 +341,8 @@ def end_lost_calls(database: Database, alive: Collection[str], began_before: dat
             at = _last_known(session, call_id)
             note_steps(session, call_id, [Step(at, "lost", {}, f"cel:{call_id}:lost")], source="cel")
             end_call(session, call_id, at)
+        if lost:
+            end_offers(session, lost)
     return len(lost)
 
 

@@ -41,6 +41,10 @@ def test_a_sealed_call_opens_to_the_agent_it_is_offered_to_and_to_nobody_else(
     call_id = site.seed.calls[2]
     assert zhang.get(f"/desk/calls/{call_id}").status_code == 404
     assert zhang.get(f"/desk/calls/{call_id}", params={"offer": "guess"}).status_code == 404
+    late = zhang.get(f"/desk/calls/{call_id}", params={"offer": token(site, call_id)})
+    assert late.status_code == 404  # the call is over
+    with site.database.session() as session:
+        session.get_one(Call, call_id).outcome = "live"
     shown = zhang.get(f"/desk/calls/{call_id}", params={"offer": token(site, call_id)})
     assert shown.status_code == 200
     assert "保密件" in shown.text

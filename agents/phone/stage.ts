@@ -23,6 +23,9 @@ export class Stage {
     for (const moved of ["htmx:pushedIntoHistory", "htmx:historyRestore", "htmx:afterSettle"])
       document.addEventListener(moved, () => this.#arrange());
     addEventListener("popstate", () => this.#arrange());
+    document.addEventListener("hotline:board.call", (event) => {
+      void this.#works.lookAgain(String((event as CustomEvent<{ call_id: string }>).detail.call_id));
+    });
     this.#arrange();
     void this.#works.reopen();
   }

@@ -6,6 +6,8 @@ import { t } from "./words.js";
 
 const OPEN = "hotline.works"; // the calls in hand, so that a reload finds them again
 
+declare const htmx: { process(element: Element): void }; // its links stay in the shell: a new page would end the call
+
 interface Saved { message: string; link?: string; address?: string }
 
 /** Resolves after the browser has put the last change on the screen. */
@@ -19,11 +21,31 @@ export function painted(): Promise<void> {
   );
 }
 
-class Work {
+/** A call in hand. Without a form its ticket is written already: there is nothing to save or close. */
+class Shown {
+  rings = false;
+
+  constructor(readonly element: HTMLElement) {}
+
+  get touched(): boolean {
+    return false;
+  }
+
+  ringing(rings: boolean): void {
+    this.rings = rings;
+  }
+
+  /** A colleague's ticket for this call came while something is typed here: she is told of it. */
+  tell(_tickets: Iterable<Element>): void {}
+}
+
+class Work extends Shown {
   readonly form: HTMLFormElement;
   readonly #keeper: DraftKeeper;
+  #saving = false;
 
-  constructor(readonly element: HTMLElement, readonly callId: string, private readonly done: (work: Work) => void) {
+  constructor(element: HTMLElement, readonly callId: string, private readonly done: () => void) {
+    super(element);
     this.form = element.querySelector("form")!;
     this.#keeper = new DraftKeeper(
       `hotline.draft.${element.dataset["person"]}.${callId}`,
@@ -47,12 +69,20 @@ class Work {
   }
 
   /** While it rings there is nothing to save or close; afterwards all of that. */
-  ringing(rings: boolean): void {
+  override ringing(rings: boolean): void {
+    super.ringing(rings);
     for (const button of this.element.querySelectorAll<HTMLButtonElement>(".ticket-acts button")) button.disabled = rings;
   }
 
-  get touched(): boolean {
+  override get touched(): boolean {
     return this.#keeper.revision > 0 || "done" in this.element.dataset;
+  }
+
+  override tell(tickets: Iterable<Element>): void {
+    if (this.#saving) return; // her own
+    for (const told of this.form.querySelectorAll(".ticket-saved")) told.remove();
+    this.form.prepend(...tickets);
+    htmx.process(this.form);
   }
 
   async save(): Promise<void> {
@@ -75,8 +105,8 @@ class Work {
     } catch (error) {
       const refusal = error as Refusal;
       this.#busy(false);
-      this.#faults(refusal.fields);
-      this.#say("result", refusal.message || t(refusal.away ? "desk.away" : "desk.refused"), "bad");
+      const elsewhere = this.#faults(refusal.fields);
+      this.#say("result", elsewhere || refusal.message || t(refusal.away ? "desk.away" : "desk.refused"), "bad");
     }
   }
 
@@ -89,8 +119,9 @@ class Work {
       link.href = saved.address;
       link.textContent = saved.link ?? "";
       link.hidden = false;
+      htmx.process(link);
     }
-    this.done(this);
+    this.done();
   }
 
   #restore(): void {
@@ -119,6 +150,7 @@ class Work {
   }
 
   #busy(busy: boolean): void {
+    this.#saving = busy;
     for (const button of this.element.querySelectorAll<HTMLButtonElement>("button")) button.disabled = busy;
   }
 
@@ -129,7 +161,8 @@ class Work {
     place.dataset["tone"] = tone;
   }
 
-  #faults(fields: Readonly<Record<string, string>>): void {
+  /** Each fault beside its field; what belongs to none of them is returned. */
+  #faults(fields: Readonly<Record<string, string>>): string {
     for (const place of this.form.querySelectorAll<HTMLElement>("[data-fault]")) {
       const name = place.dataset["fault"]!;
       const text = fields[name] ?? "";
@@ -140,6 +173,8 @@ class Work {
       }
     }
     this.form.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
+    const elsewhere = Object.entries(fields).filter(([name]) => !this.form.querySelector(`[data-fault="${name}"]`));
+    return elsewhere.map(([, sentence]) => sentence).join(" ");
   }
 }
 
@@ -150,8 +185,14 @@ function fill(field: Element, body: Body): void {
     field.value = body[field.name] ?? "";
 }
 
+/** A call's record as the server draws it, or null when it cannot be had. */
+async function record(callId: string, offer: string): Promise<HTMLElement | null> {
+  const text = await getText(`/desk/calls/${callId}?offer=${encodeURIComponent(offer)}`).catch(() => "");
+  return new DOMParser().parseFromString(text, "text/html").querySelector<HTMLElement>(".work");
+}
+
 export class Works {
-  readonly #works = new Map<string, Work>();
+  readonly #works = new Map<string, Shown>();
   readonly #coming = new Map<string, Promise<HTMLElement | null>>();
 
   constructor(
@@ -175,15 +216,37 @@ export class Works {
   }
 
   async #fetch(callId: string, offer: string): Promise<HTMLElement | null> {
-    const text = await getText(`/desk/calls/${callId}?offer=${encodeURIComponent(offer)}`).catch(() => null);
-    const element = text && new DOMParser().parseFromString(text, "text/html").querySelector<HTMLElement>(".work");
+    const element = await record(callId, offer);
     if (!element) return null;
     element.hidden = true;
     this.stage.append(element);
-    this.#works.set(callId, new Work(element, callId, () => this.#settled()));
+    this.#works.set(callId, this.#inHand(callId, element));
     this.#drawTabs();
-    void painted().then(() => performance.mark("pop-painted", { detail: callId }));
+    void painted().then(() => {
+      performance.mark("pop-painted", { detail: callId });
+      htmx.process(element);
+    });
     return element;
+  }
+
+  #inHand(callId: string, element: HTMLElement): Shown {
+    return element.querySelector("form") ? new Work(element, callId, () => this.#settled()) : new Shown(element);
+  }
+
+  /** A colleague may have written the call's ticket: it takes the place of a form that nobody wrote into. */
+  async lookAgain(callId: string): Promise<void> {
+    const work = this.#works.get(callId);
+    if (!work || work.rings || "done" in work.element.dataset) return;
+    const element = await record(callId, "");
+    const tickets = element?.querySelectorAll(".ticket-saved") ?? [];
+    if (!element || !tickets.length || this.#works.get(callId) !== work) return;
+    if (work.touched) return work.tell(tickets);
+    element.hidden = work.element.hidden;
+    work.element.replaceWith(element);
+    htmx.process(element);
+    this.#works.set(callId, this.#inHand(callId, element));
+    this.#coming.set(callId, Promise.resolve(element));
+    this.#settled();
   }
 
   /** What was in hand before a reload. */
@@ -192,7 +255,10 @@ export class Works {
   }
 
   show(callId: string): void {
-    for (const [id, work] of this.#works) work.element.hidden = id !== callId;
+    for (const [id, { element }] of this.#works) {
+      if (id !== callId && !element.hidden && "done" in element.dataset) this.#drop(id); // has served
+      else element.hidden = id !== callId;
+    }
     this.#settled();
   }
 
@@ -211,14 +277,12 @@ export class Works {
     else this.#settled();
   }
 
-
   #settled(): void {
     this.#drawTabs();
     this.changed();
   }
 
   #drawTabs(): void {
-    this.#dropDone();
     const open = [...this.#works].filter(([, { element }]) => !("done" in element.dataset)).map(([id]) => id);
     sessionStorage.setItem(OPEN, JSON.stringify(open));
     this.tabs.hidden = this.#works.size < 2;
@@ -233,12 +297,6 @@ export class Works {
         return tab;
       }),
     );
-  }
-
-  /** Let go of what is saved or closed, except the one on the screen. */
-  #dropDone(): void {
-    for (const [id, { element }] of this.#works)
-      if (element.hidden && "done" in element.dataset) this.#drop(id);
   }
 
   #drop(callId: string): void {

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from storage.database import Database
 from tests.real.asterisk_lab import Lab, people, short_folder
 from tests.real.desk.city import DeskCity, Seat, launch
+
+expect.set_options(timeout=20_000)  # milliseconds; a loaded machine is no fault of the desk
 
 
 @pytest.fixture

@@ -82,6 +82,49 @@ def test_swapping_lets_the_agent_speak_with_one_while_the_other_hears_music(
     until(lambda: leg.media.hears(COLLEAGUE_HZ) and asked.media.hears(CALLER_HZ), "caller and colleague")
 
 
+def test_who_takes_over_a_call_that_has_its_ticket_sees_the_ticket_and_no_form(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
+) -> None:
+    first, second = seat("agent1").go_ready(), seat("agent2")
+    talking(first, caller(CALLER_HZ))
+    first.pick("802", "consult")
+    second.rings()
+    second.page.keyboard.press("a")
+    second.says("通话中")
+    expect(second.page.locator(".work form")).to_have_count(1)
+    first.page.locator(".work [name=content]").fill("厂区停水两天，影响生产。")
+    first.page.keyboard.press("Control+s")
+    expect(first.page.locator("[data-says=result]")).to_contain_text("已保存")
+    expect(second.page.locator(".work .ticket")).to_contain_text("厂区停水两天，影响生产。")
+    expect(second.page.locator(".work form")).to_have_count(0)
+
+    first.page.keyboard.press("Alt+t")
+    first.page.click("[data-act=complete]")
+    first.says("话后处理")
+    second.page.click(".work .ticket-saved a")
+    expect(second.page.locator("#main h1")).to_contain_text("厂区停水两天")
+    second.says("通话中")
+
+
+def test_what_a_colleague_typed_stays_beside_the_ticket_that_was_written_meanwhile(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
+) -> None:
+    first, second = seat("agent1").go_ready(), seat("agent2")
+    talking(first, caller(CALLER_HZ))
+    first.pick("802", "consult")
+    second.rings()
+    second.page.keyboard.press("a")
+    second.says("通话中")
+    second.page.locator(".work [name=content]").fill("另有一事：路灯不亮。")
+    first.page.locator(".work [name=content]").fill("厂区停水两天，影响生产。")
+    first.page.keyboard.press("Control+s")
+    expect(second.page.locator(".work .ticket-saved")).to_contain_text("这个来电已有工单")
+    second.page.keyboard.press("F2")
+    expect(second.page.locator("[data-says=result]")).to_have_text("这个来电已有工单")
+    second.page.keyboard.press("Control+s")
+    expect(second.page.locator("[data-says=result]")).to_contain_text("已保存")
+
+
 def test_12345_is_one_click_on_the_list_and_the_caller_is_heard_there(
     city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone], outside: Phone
 ) -> None:

@@ -30,6 +30,13 @@ def test_the_record_is_on_the_screen_before_the_agent_answers_and_the_ticket_is_
     work.locator("[name=content]").fill("厂区停水两天，影响生产，请尽快恢复。")
     agent.page.keyboard.press("Control+s")
     expect(work.locator("[data-says=result]")).to_contain_text("已保存")
+    for link, title in ((".past a", "临时停靠"), ("[data-saved]", "厂区停水")):
+        # Within the same page: another one would end the call.
+        work.locator(link).first.click()
+        expect(agent.page.locator("#main h1")).to_contain_text(title)
+        agent.page.go_back()
+        expect(work).to_be_visible()
+    agent.says("通话中")
 
     agent.page.keyboard.press("Alt+x")
     until(lambda: leg.ended, "the caller to be released")

@@ -1,25 +1,35 @@
-"""Logs: JSON lines from each process, kept in files by `hotline up`, told shortly on its terminal."""
+"""Logs: a line of JSON (or of text) a record from each process, kept in files by `hotline up`, told shortly
+on its terminal. Whatever concerns a call carries its id as `call`; no caller's data is in them.
+"""
 
 import json
 import logging
 import logging.handlers
+import re
 import sys
+from collections.abc import MutableMapping
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 KEPT_BYTES = 20_000_000  # a file
 KEPT_FILES = 5
+TOLD = ("warning", "error", "critical")
+# PostgreSQL's details quote the row at fault; a telephone number may stand in any words.
+_DATA = re.compile(r"DETAIL:[^\n]*|(?<![\d.-])(\+?86-?)?(1[3-9]\d{9}|0\d{9,11})(?!\d)")
+_TEXT_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z (\w+) ")
 
 
-def configure(role: str, level: str) -> None:
-    """This process writes one JSON object a line on standard error; libraries' own logging included."""
+def configure(role: str, level: str, form: str = "json") -> None:
+    """This process writes one record a line on standard error, as `json` or `text`, the libraries too."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        without_data,
     ]
     structlog.configure(
         processors=[
@@ -36,7 +46,7 @@ def configure(role: str, level: str) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
+                as_text if form == "text" else structlog.processors.JSONRenderer(ensure_ascii=False),
             ],
         )
     )
@@ -47,6 +57,22 @@ def configure(role: str, level: str) -> None:
     # All that it would warn of is a sweep longer than its interval: a backlog, and nothing is left out.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     structlog.contextvars.bind_contextvars(role=role)
+
+
+def without_data(_logger: Any, _method: str, record: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The last guard: what a library's message may have taken along of a caller is left out."""
+    for key, value in record.items():
+        if isinstance(value, str) and key not in ("timestamp", "call"):
+            record[key] = _DATA.sub("…", value)
+    return record
+
+
+def as_text(_logger: Any, _method: str, record: MutableMapping[str, Any]) -> str:
+    """`2026-11-21T08:30:01Z warning event key=value`; a traceback follows on lines of its own."""
+    told = f"{record.pop('timestamp')[:19]}Z {record.pop('level')} {record.pop('event')}"
+    exception = record.pop("exception", "")
+    rest = "".join(f" {key}={value}" for key, value in record.items() if key not in ("role", "logger"))
+    return told + rest + (f"\n{exception}" if exception else "")
 
 
 def keeper(file: Path) -> logging.Handler:
@@ -71,8 +97,10 @@ def short(line: str) -> str:
 
 
 def worth_telling(line: str) -> bool:
-    """Is it for the terminal? Warnings and worse, and whatever is no JSON (a traceback, say)."""
+    """Is it for the terminal? Warnings and worse, and whatever is no record of ours (a traceback, say)."""
+    if text := _TEXT_LINE.match(line):
+        return text[1] in TOLD
     try:
-        return str(json.loads(line)["level"]) in ("warning", "error", "critical")
+        return str(json.loads(line)["level"]) in TOLD
     except (ValueError, KeyError, TypeError):
         return bool(line.strip())

@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 def run(role: str, settings: Settings, home: Home) -> None:
     """Be `role` until SIGTERM or Ctrl-C."""
-    logs.configure(role, settings.log_level)
+    logs.configure(role, settings.log_level, settings.log_format)
     home.prepare()
     figures.write_for_ever(home, role)
     stop, heart = threading.Event(), Heart()

@@ -110,11 +110,12 @@ class Ledger:
         written_at = max(take.written_at() for take in takes)
         own_waits = False
         for take in takes:
-            try:
-                outcome = "waiting" if own_waits else self._take_in(take, written_at, takes, now)
-            except OSError as error:
-                self._complain_of_disk(error, take)
-                outcome = "waiting"
+            with structlog.contextvars.bound_contextvars(call=take.call_id):
+                try:
+                    outcome = "waiting" if own_waits else self._take_in(take, written_at, takes, now)
+                except OSError as error:
+                    self._complain_of_disk(error, take)
+                    outcome = "waiting"
             own_waits |= take.part == "call" and outcome == "waiting"
             yield outcome
 

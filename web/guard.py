@@ -3,6 +3,7 @@
 Plain ASGI, so that streams (events, audio) pass through untouched.
 """
 
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from web.services import PhoneServer
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+OF_A_CALL = re.compile(r"/(?:desk/)?calls/([0-9A-Za-z.-]{3,80})(?:/|$)")
 log = structlog.get_logger()
 
 
@@ -98,10 +100,12 @@ class Guard:
             answer = await run_in_threadpool(self.forbidden, request)
             await answer(scope, receive, with_headers)
             return
-        try:
-            await self.app(scope, receive, with_headers)
-        except Exception as error:
-            if begun:
-                raise
-            answer = await run_in_threadpool(self.unforeseen, request, error)
-            await answer(scope, receive, with_headers)
+        concerns = OF_A_CALL.match(request.url.path)
+        with structlog.contextvars.bound_contextvars(**({"call": concerns[1]} if concerns else {})):
+            try:
+                await self.app(scope, receive, with_headers)
+            except Exception as error:
+                if begun:
+                    raise
+                answer = await run_in_threadpool(self.unforeseen, request, error)
+                await answer(scope, receive, with_headers)

@@ -1,10 +1,22 @@
 """Logs: one line for people out of each JSON line, and nothing but JSON from our own processes."""
 
 import json
+import logging
 import subprocess
 import sys
+from collections.abc import Iterator
+from io import StringIO
 
-from hotline.logs import short, worth_telling
+import httpx
+import pytest
+import structlog
+
+from hotline.logs import configure, short, worth_telling
+from storage.database import Database
+from storage.tables import CallerNumber
+from tests.web.site import PASSWORD, Site, site
+
+__all__ = ["site"]
 
 
 def test_a_record_is_told_shortly_with_its_facts_and_the_last_line_of_its_exception() -> None:
@@ -48,3 +60,69 @@ def test_our_own_and_the_libraries_lines_are_json_with_the_role() -> None:
     ours, theirs = map(json.loads, done.stderr.splitlines())
     assert (ours["event"], ours["port"], ours["role"], ours["level"]) == ("answering", 1, "ivr", "info")
     assert (theirs["event"], theirs["role"], theirs["logger"]) == ("slow query", "ivr", "theirs")
+
+
+def test_as_text_a_record_is_a_line_for_people_and_still_told_by_its_level() -> None:
+    program = (
+        "from hotline import logs; logs.configure('ivr', 'INFO', 'text')\n"
+        "import structlog; log = structlog.get_logger('ours')\n"
+        "log.info('answering', port=1)\n"
+        "log.warning('call_spooled', call='c-1')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    info, warning = done.stderr.splitlines()
+    assert info.endswith("Z info answering port=1")
+    assert warning.endswith("Z warning call_spooled call=c-1")
+    assert (worth_telling(info), worth_telling(warning)) == (False, True)
+
+
+@pytest.fixture
+def written() -> Iterator[StringIO]:
+    """What this process logs as a role would; afterwards it logs as before."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure("desk", "INFO")
+    (ours,) = root.handlers
+    assert isinstance(ours, logging.StreamHandler)
+    stream = StringIO()
+    ours.setStream(stream)
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def test_a_row_that_the_database_refuses_is_not_quoted(database: Database, written: StringIO) -> None:
+    log = structlog.get_logger("ours")
+    try:
+        with database.session() as session:
+            session.add(CallerNumber(number="+8613812345678", caller_id=404))
+    except Exception:
+        log.exception("not_stored", why="13812345678 called, from 08162223344", call="1763769312.1-1234")
+    record = json.loads(written.getvalue())
+    assert "fk_caller_number_caller_id_caller" in record["exception"]
+    assert "13812345678" not in record["exception"] + record["why"]
+    assert "2223344" not in record["why"]
+    assert record["call"] == "1763769312.1-1234"
+
+
+def test_a_fault_at_the_desk_is_logged_with_the_calls_id_and_without_what_was_typed(
+    site: Site, written: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "举报人张三 13812345678"
+
+    def fail(*_arguments: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr("cases.drafts.keep_draft", fail)
+    call_id = site.seed.calls[2]  # a sealed one
+    with httpx.Client(base_url=site.url, headers={"Origin": site.url}) as client:
+        client.post("/login", data={"name": "liu", "password": PASSWORD})
+        typed = {"revision": 1, "body": {"content": secret}}
+        assert client.put(f"/desk/calls/{call_id}/draft", json=typed).status_code == 500
+    said = written.getvalue()
+    (fault,) = [one for one in map(json.loads, said.splitlines()) if one["event"] == "unforeseen error"]
+    assert fault["call"] == call_id
+    assert "张三" not in said
+    assert "13812345678" not in said

@@ -124,6 +124,11 @@ class Registration(_Facts):
     secret: Annotated[str, Field(pattern=r"^[!-~]{1,100}$"), AfterValidator(_plain)]
     server: Host
 
+    @property
+    def host(self) -> str:
+        """The server without its port."""
+        return _split(self.server)[0]
+
 
 class Trunk(_Facts):
     """The way to the public network. `peers`: addresses or host names, each perhaps with :port."""
@@ -154,8 +159,9 @@ class Trunk(_Facts):
 
     @property
     def contacts(self) -> list[str]:
-        """Where calls to the public network go; a network (10.0.0.0/24) only ever calls us."""
-        return [f"sip:{peer}" for peer in self._all if "/" not in peer]
+        """Where calls to the public network go: to who registered us, else the peers (no network)."""
+        ways = (self.registration.server,) if self.registration else self.peers
+        return [f"sip:{peer}" for peer in ways if "/" not in peer]
 
 
 def _split(peer: str) -> tuple[str, str]:

@@ -67,6 +67,7 @@ class Lab(Running):
     folder: Path
     phones: tuple[Phone, ...] = field(default_factory=lambda: people(5))
     ring_seconds: int = 15
+    trunk: Trunk | None = None  # its own trunk at TRUNK, unless another is given
     guests: Guests | None = None
 
     def __post_init__(self) -> None:
@@ -116,7 +117,7 @@ class Lab(Running):
             rtp_end=self.rtp_start + 399,
             ami_secret=AMI_SECRET,
             area_code="0816",
-            trunk=Trunk(peers=(f"{TRUNK}:{self.trunk_port}",)),
+            trunk=self.trunk or Trunk(peers=(f"{TRUNK}:{self.trunk_port}",)),
             lines=(PublishedLine(number=LINE, queue=QUEUE),),
             queues=(QueueFacts(name=QUEUE, ring_seconds=self.ring_seconds),),
             phones=self.phones,

@@ -1,0 +1,109 @@
+"""A trunk that registers: a second Asterisk is the carrier, with digest."""
+
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from telephony.config import Trunk
+from tests.real.agi_stand_in import AgiStandIn
+from tests.real.asterisk_lab import LINE, Lab, short_folder
+from tests.real.carrier import ACCOUNT, SECRET, Carrier
+from tests.real.phone import Phone, answered
+from tests.real.waiting import until
+from tests.real.whole import Whole
+
+pytestmark = pytest.mark.real
+CALLER, AGENT, OUTSIDE = 1000, 1200, 1600
+
+
+@pytest.fixture
+def carrier() -> Iterator[Carrier]:
+    folder = short_folder()
+    carrier = Carrier(folder, Lab(folder / "of-the-lab").binary)
+    carrier.server.start()
+    yield carrier
+    carrier.server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def lab(carrier: Carrier) -> Iterator[Lab]:
+    folder = short_folder()
+    lab = Lab(folder, trunk=Trunk.of("", carrier.register))
+    try:
+        yield lab.start()
+    finally:
+        lab.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def state(lab: Lab) -> str:
+    told = lab.cli("pjsip show registrations")
+    words = ("Unregistered", "Registered", "Rejected", "Stopped")
+    return next((word for word in words if word in told.split()), told)
+
+
+def test_calls_come_and_go_over_the_registered_trunk(
+    lab: Lab, carrier: Carrier, routed: AgiStandIn, phone: Callable[..., Phone]
+) -> None:
+    until(lambda: state(lab) == "Registered", "the registration")
+    agent, outside = phone(1, AGENT), carrier.subscriber(CALLER)
+    leg = answered(outside.dial(LINE, "13812345678"))
+    offer = agent.ring().answer()
+    until(lambda: leg.media.hears(AGENT) and offer.media.hears(CALLER), "both to hear each other")
+
+    assert offer.transfer("12345") == 202
+    office = outside.ring()
+    assert office.invite
+    assert ACCOUNT in office.invite.headers["from"] or "13812345678" in office.invite.headers["from"]
+    office.media.say(OUTSIDE)
+    office.answer()
+    until(lambda: leg.media.hears(OUTSIDE) and office.media.hears(CALLER), "caller and 12345")
+    leg.hang_up()
+    until(lambda: office.ended, "12345 to be released")
+    outside.close()
+
+
+def test_a_registrar_that_was_away_and_forgot_us_knows_us_again(lab: Lab, carrier: Carrier) -> None:
+    until(lambda: carrier.knows_us, "the registration")
+    carrier.lose_its_memory()
+    assert not carrier.knows_us
+    until(lambda: carrier.knows_us, "the registration again", 90)
+    until(lambda: state(lab) == "Registered", "our own knowledge of it")
+
+
+def test_a_wrong_password_is_tried_again_and_the_right_one_taken_up_without_a_restart(
+    lab: Lab, carrier: Carrier
+) -> None:
+    lab.trunk = Trunk.of("", carrier.register.replace(SECRET, "a-wrong-secret"))
+    lab.reload()
+    until(lambda: state(lab) == "Rejected", "the refusal", 90)
+    lab.trunk = Trunk.of("", carrier.register)
+    lab.reload()
+    until(lambda: state(lab) == "Registered", "the registration", 90)
+
+
+def test_check_says_in_one_line_what_the_carrier_has_against_us(carrier: Carrier) -> None:
+    folder = short_folder()
+    whole = Whole(folder, trunk_peers="", trunk_register=carrier.register.replace(SECRET, "wrong"))
+
+    def told() -> str:
+        lines = whole.run("check").stdout.splitlines()
+        return next((line for line in lines if line.split()[1:2] == ["trunk"]), "")
+
+    try:
+        whole.start()
+        until(lambda: "refuses" in told(), "the refusal", 60)
+        assert told().startswith("fault")
+        assert "HOTLINE_TRUNK_REGISTER" in told()
+        assert "wrong" not in told().replace("wrong password", "")
+        whole.environment["HOTLINE_TRUNK_REGISTER"] = carrier.register
+        assert whole.run("config", "--reload").returncode == 0
+        until(lambda: told().startswith("ok"), "the registration", 90)
+        carrier.server.stop()
+        until(lambda: "does not answer" in told(), "the silence", 90)
+        carrier.server.start()
+    finally:
+        whole.stop()
+        shutil.rmtree(folder, ignore_errors=True)

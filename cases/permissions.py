@@ -16,16 +16,17 @@ class Action(StrEnum):
     EXPORT = "export"
     MANAGE_DUTY = "manage_duty"
     MANAGE_PEOPLE = "manage_people"
+    SEE_ALARMS = "see_alarms"
 
 
 _DESK = frozenset({Action.SEE_CASES, Action.TAKE_CALLS, Action.WRITE_TICKETS, Action.HEAR_OWN})
 
 PERMISSIONS: dict[Role, frozenset[Action]] = {
     Role.AGENT: _DESK,
-    Role.SHIFT_LEADER: _DESK | {Action.HEAR_ALL, Action.SEE_BOARD, Action.MANAGE_DUTY},
+    Role.SHIFT_LEADER: _DESK | {Action.HEAR_ALL, Action.SEE_BOARD, Action.MANAGE_DUTY, Action.SEE_ALARMS},
     Role.SUPERVISOR: frozenset({Action.SEE_CASES, Action.HEAR_ALL, Action.SEE_BOARD, Action.EXPORT}),
     Role.DISCIPLINE: frozenset({Action.SEE_CASES, Action.WRITE_TICKETS, Action.HEAR_OWN, Action.EXPORT}),
-    Role.ADMINISTRATOR: frozenset({Action.MANAGE_PEOPLE, Action.SEE_BOARD}),
+    Role.ADMINISTRATOR: frozenset({Action.MANAGE_PEOPLE, Action.SEE_BOARD, Action.SEE_ALARMS}),
 }
 
 

@@ -13,8 +13,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from sqlalchemy.exc import SQLAlchemyError
 from hotline import ground, health, logs, wiring
+from cases import alarms
 from hotline.home import Home
+from hotline.alarms import BY_NAME
 from hotline.settings import CHECKOUT, Settings, SettingsError, load
 from routing.policy import Policy
 from storage import migrate
@@ -22,6 +25,7 @@ from storage.database import Database, DatabaseAway
 from telephony.ami import AmiError, AmiLink
 from telephony.asterisk import AsteriskServer
 
+from web.messages import Catalogue
 PATIENCE_SECONDS = 5.0
 NOT_UP = "start it: hotline up"
 BUNDLES = {
@@ -81,6 +85,7 @@ def _findings() -> Iterator[Finding]:
     yield from _foreseen("desk", lambda: _desk(settings))
     yield from _foreseen("ports", lambda: _ports(settings, home))
     yield from _bundles()
+    yield from _foreseen("alarm", lambda: _alarms(wiring.database_url(settings, home)))
 
 
 def _foreseen(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -147,6 +152,20 @@ def _people(settings: Settings, home: Home) -> Iterator[Finding]:
     try:
         known = [one.user for one in wiring.logins(wiring.database_url(settings, home))]
     except DatabaseAway:
+def _alarms(url: str) -> Iterator[Finding]:
+    """What the clock has raised; one that is of the day (nobody is ready) is no fault of the installation."""
+    t = Catalogue("en", [CHECKOUT / "web/messages"])
+    try:
+        with closing(Database(url, pool_size=1)) as database, database.session() as session:
+            raised = alarms.raised(session)
+    except (DatabaseAway, SQLAlchemyError):
+        return  # told already
+    for one in raised:
+        told, remedy = t(f"alarm.{one.name}.title", **one.detail), t(f"alarm.{one.name}.remedy")
+        ok = one.name in BY_NAME and not BY_NAME[one.name].fault
+        yield Finding("alarm", ok, f"{told}, since {one.at:%Y-%m-%d %H:%M} UTC", remedy)
+
+
         return  # told already
     if known:
         told = f"{', '.join(known)} log in with the demo's password, from the network"

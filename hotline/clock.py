@@ -17,6 +17,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import Gauge
 
 from hotline import wiring
+from hotline.alarms import EVERY_SECONDS, Alarms
 from hotline.ground import GroundError, require_room
 from hotline.health import CLOCK_LOCK
 from hotline.heart import Heart
@@ -107,7 +108,15 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
     scheduler = BackgroundScheduler(
         job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}, timezone="UTC"
     )
-    for sweep in sweeps:
+    alarms = Alarms(
+        home,
+        policy,
+        database,
+        link,
+        registers=bool(settings.trunk_register),
+        late_seconds=lambda: max(sweep.lag_seconds() for sweep in sweeps),
+    )
+    for sweep in (*sweeps, Sweep("alarms", EVERY_SECONDS, alarms.round)):
         scheduler.add_job(sweep.run, "interval", seconds=sweep.seconds, id=sweep.name)
     watch.start()
     link.start()

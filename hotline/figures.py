@@ -34,6 +34,7 @@ from storage.database import Database, DatabaseAway
 ROLES = ("ivr", "desk", "clock")
 EVERY_SECONDS = 2.0
 STALE_SECONDS = 10.0
+STARTS_KEPT = 20
 KEPT_SECONDS = 4.0  # however often it is asked, counted at most so often
 SETTLED = timedelta(days=2)  # what began before is counted once an hour
 RECOUNT_SECONDS = 3600.0
@@ -59,6 +60,19 @@ def write_for_ever(home: Home, role: str) -> None:
             time.sleep(EVERY_SECONDS)
 
     threading.Thread(target=run, name="figures", daemon=True).start()
+
+
+def note_start(home: Home, role: str) -> None:
+    """Write down that a role begins; one that does so again and again is told by an alarm."""
+    file = home.run / f"{role}.starts"
+    before = file.read_text().split() if file.exists() else []
+    file.write_text(" ".join([*before[-STARTS_KEPT:], f"{time.time():.0f}"]))
+
+
+def starts(home: Home, role: str, since: float) -> int:
+    """How often a role began since then, in seconds since 1970."""
+    file = home.run / f"{role}.starts"
+    return sum(float(at) >= since for at in file.read_text().split()) if file.exists() else 0
 
 
 def read(home: Home, role: str, now: float | None = None) -> list[Metric] | None:

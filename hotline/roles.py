@@ -37,6 +37,7 @@ def run(role: str, settings: Settings, home: Home) -> None:
     logs.configure(role, settings.log_level, settings.log_format)
     home.prepare()
     figures.write_for_ever(home, role)
+    figures.note_start(home, role)
     stop, heart = threading.Event(), Heart()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 
 from cases.permissions import may
-from web import assets, errors, health, login, metrics, sse
+from web import assets, banner, errors, health, login, metrics, sse
 from web.attempts import Attempts
 from web.guard import Guard
 from web.render import Renderer
@@ -38,7 +38,7 @@ def create_app(services: Services, rooms: Iterable[Room] = ()) -> FastAPI:
     app.state.readiness = health.Readiness()
     app.state.hub = hub
     errors.install(app)
-    own = (assets.router, health.router, metrics.router, login.router, sse.router)
+    own = (assets.router, health.router, metrics.router, login.router, sse.router, banner.router)
     for router in (*own, *(r for room in rooms for r in room.routers)):
         app.include_router(router)
 

@@ -4,11 +4,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from ipaddress import ip_network
 
 import httpx
 import pytest
 
+from cases.alarms import Raised, settle
 from tests.web.site import Site
 from web.health import KEPT_SECONDS
 from web.services import Operations
@@ -81,3 +83,21 @@ def test_figures_are_for_those_who_may_read_them_and_nobody_else_learns_that_the
         refused = httpx.get(metrics, headers={"Accept": "application/json"})
     missing = httpx.get(f"{site.url}/no-such-page", headers={"Accept": "application/json"})
     assert (refused.status_code, refused.json()) == (404, missing.json())
+
+
+def test_leader_and_administrator_see_alarms_above_every_page_and_an_agent_only_the_upgrade(
+    site: Site,
+) -> None:
+    raised = Raised("disk", datetime(2026, 11, 20, 9, 0, tzinfo=UTC), {"figure": 900})
+    with site.database.session() as session:
+        settle(session, {"disk": raised}, raised.at)
+    for login, sees in (("chen", True), ("admin", True), ("liu", False), ("zhao", False)):
+        with operated(site, is_draining=lambda: True):
+            page = site.client(login).get("/banner").text
+        assert ("磁盘将满：仅剩 900 MiB" in page) is sees, login
+        assert "系统即将升级" in page
+    with site.database.session() as session:
+        settle(session, {}, raised.at)
+    leader = site.client("chen")
+    assert "banner" not in leader.get("/banner").text
+    assert 'hx-get="/banner"' in leader.get("/me").text

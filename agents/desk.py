@@ -18,15 +18,16 @@ from cases.ticket_form import TicketForm
 from routing.policy import Policy, Reason
 from storage.tables import Call
 from storage.viewer import Viewer
-from web.login import needs, services
+from web.login import needs, services, viewer_within
 from web.messages import Catalogue
-from web.render import now, page, translate
+from web.render import now, page, renderer, translate
 
 router = APIRouter()
 Agent = Annotated[Viewer, Depends(needs(Action.TAKE_CALLS))]
 
 CLOSE_KEYS = ("F2", "F3", "F4", "F6", "F7", "F8", "F9", "F10")  # F1, F5, F11, F12 are the browser's
 CALLS_OF_THE_DAY = 12
+POP_TEMPLATES = ("desk/work.html", "desk/fields.html", "ui.html")
 
 
 class TypedDraft(BaseModel):
@@ -41,6 +42,9 @@ class TypedDraft(BaseModel):
 @router.get("/desk")
 def desk(request: Request, who: Agent) -> Response:
     """What lies beside the calls in hand: unsettled calls, the day's calls, the device test."""
+    renderer(request).prepare(*POP_TEMPLATES)
+    with services(request).database.session() as session:
+        offers.prepare(session, who)
     return page(request, "desk/desk.html", **_day(request, who))
 
 
@@ -51,10 +55,11 @@ def day(request: Request, who: Agent) -> Response:
 
 
 @router.get("/desk/calls/{call_id}")
-def pop(request: Request, who: Agent, call_id: str, offer: str = "") -> Response:
-    """The caller's record and an empty or half-filled form. Raises NotVisible, DatabaseAway."""
+def pop(request: Request, call_id: str, offer: str = "") -> Response:
+    """The caller's record and an empty or half-filled form. Raises NotLoggedIn, NotVisible, DatabaseAway."""
     at = services(request)
     with at.database.session() as session:
+        who = viewer_within(request, session, Action.TAKE_CALLS)
         found = offers.offered(session, who, call_id, offer or _rings_here(session, who, call_id))
     t = translate(request)
     line = at.policy.line(found.call.line)

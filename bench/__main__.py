@@ -103,14 +103,18 @@ def _noted(ramp: held.Ramp) -> str:
 
 def _pop(one: pop.Pops) -> list[Figure]:
     p99 = one.at(0.99)
+    steps = [
+        Figure(f"pop: {step}, {name}", pop.percentile(took, share), "ms")
+        for step, took in one.steps().items()
+        for name, share in (("p50", 0.5), ("p99", 0.99))
+    ]
     return [
-        Figure("pop: rings", len(one.painted) + one.unpainted),
+        Figure("pop: rings", len(one.rings) + one.unpainted),
         Figure("pop: never painted", one.unpainted),
-        Figure("pop: INVITE to the phone's script, p50", pop.percentile(one.heard, 0.5), "ms"),
-        Figure("pop: record from the server, p50", pop.percentile(one.fetched, 0.5), "ms"),
+        *steps,
         Figure("pop: INVITE to painted, p50", one.at(0.5), "ms"),
         Figure("pop: INVITE to painted, p99", p99, "ms", "≤ 50 ms", p99 <= 50),
-        Figure("pop: INVITE to painted, first ring", one.painted[0], "ms"),
+        Figure("pop: INVITE to painted, first ring", one.rings[0].painted, "ms"),
     ]
 
 

@@ -121,6 +121,20 @@ def _asked(viewer: Viewer) -> _Asked:
     )
 
 
+def prepare(session: Session, viewer: Viewer) -> None:
+    """Put together what the viewer's rings will ask, so that her first one does not wait for it."""
+    asked = _asked(viewer)
+    nobody: dict[str, Any] = {
+        "call_id": "",
+        "number": None,
+        "caller_id": None,
+        "began_at": datetime.now(UTC),
+        "person_id": viewer.person_id,
+    }
+    for query in (asked.call, asked.saved, asked.earlier, asked.open, _OFFER):
+        session.execute(query, nobody).all()
+
+
 def offered(session: Session, viewer: Viewer, call_id: str, token: str = "") -> Pop:
     """The record of a call that rings at the viewer's phone.
 

@@ -1,6 +1,7 @@
 """The roles, each a process of its own: `ivr` answers, `desk` shows; `clock` is in clock.py."""
 
 import contextlib
+import gc
 import resource
 import signal
 import threading
@@ -122,6 +123,7 @@ def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) ->
     look = partial(door.watch, keeper.server, tls, stop, leave)
     threading.Thread(target=look, name="certificate", daemon=True).start()
     link.start()
+    gc.freeze()  # what is loaded now stays: no need to look through it while a phone rings
     server.run()
     heart.stopping()
     stop.set()

@@ -43,6 +43,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=overflow,
             pool_timeout=CONNECT_SECONDS,
+            pool_use_lifo=True,  # the connection that has its statements prepared, not the one longest idle
             hide_parameters=True,  # an error in a log must not tell who called
             connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "hotline"},
         )

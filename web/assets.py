@@ -16,6 +16,7 @@ class StaticFolders:
     def __init__(self, folders: dict[str, Path]) -> None:
         self.folders = {name: folder.resolve() for name, folder in folders.items()}
         self._hashes: dict[Path, tuple[int, str]] = {}
+        self._addressed: dict[str, Path] = {}  # what pages asked for and was there
 
     def file(self, path: str) -> Path | None:
         """The file of `<room>/<path>`; None when there is none or it lies outside the folder."""
@@ -37,8 +38,11 @@ class StaticFolders:
 
     def address(self, path: str) -> str:
         """The address to write into a page; without a hash while the file is not built yet."""
-        file = self.file(path)
-        return f"/static/{path}?v={self.hash(file)}" if file else f"/static/{path}"
+        file = self._addressed.get(path) or self.file(path)
+        if file is None:
+            return f"/static/{path}"
+        self._addressed[path] = file
+        return f"/static/{path}?v={self.hash(file)}"
 
 
 @router.get("/static/{path:path}", include_in_schema=False)

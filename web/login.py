@@ -3,12 +3,13 @@
 `viewer` is what nearly every handler wants; `signed_in` gives the whole log-in; `needs(...)` limits by role.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
+from sqlalchemy.orm import Session
 
 from cases.permissions import Action, demand
 from storage.viewer import Viewer
@@ -39,14 +40,14 @@ def services(request: Request) -> Services:
     return found
 
 
-def current(request: Request) -> Login | None:
+def current(request: Request, within: Session | None = None) -> Login | None:
     """Who is logged in, looked up once per request. Raises DatabaseAway when that cannot be known."""
     if not hasattr(request.state, "login"):
         request.state.login = None
         token = request.cookies.get(cookie_name(request), "")
         if token:
             sessions: Sessions = request.app.state.sessions
-            request.state.login = sessions.find(token, address(request))
+            request.state.login = sessions.find(token, address(request), within)
     found: Login | None = request.state.login
     return found
 
@@ -59,19 +60,28 @@ def signed_in(request: Request) -> Login:
     return found
 
 
-def viewer(login: Annotated[Login, Depends(signed_in)]) -> Viewer:
+async def viewer(login: Annotated[Login, Depends(signed_in)]) -> Viewer:
     """Dependency: who is looking, for every query."""
     return login.viewer
 
 
-def needs(action: Action) -> Callable[[Viewer], Viewer]:
+def needs(action: Action) -> Callable[[Viewer], Awaitable[Viewer]]:
     """Dependency: who is looking, if her role may do this; else a page that says so."""
 
-    def check(who: Annotated[Viewer, Depends(viewer)]) -> Viewer:
+    async def check(who: Annotated[Viewer, Depends(viewer)]) -> Viewer:
         demand(who, action)
         return who
 
     return check
+
+
+def viewer_within(request: Request, session: Session, action: Action) -> Viewer:
+    """What `needs` gives, asked in a transaction that is open already: a ring leaves no time for two."""
+    found = current(request, session)
+    if found is None:
+        raise NotLoggedIn
+    demand(found.viewer, action)
+    return found.viewer
 
 
 def local_path(wanted: str) -> str:

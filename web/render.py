@@ -81,6 +81,12 @@ class Renderer:
         )
         return environment
 
+    def prepare(self, *templates: str) -> None:
+        """Compile what somebody will wait for, includes and imports too, before she does."""
+        for environment in self.environments.values():
+            for template in templates:
+                environment.get_template(template)
+
     def html(self, request: Request, template: str, **context: Any) -> str:
         """The template as text; `layout` is the shell or the fragment, as the request needs."""
         seen = look(request)

@@ -6,10 +6,12 @@ while the database is away; nothing that needs the database gets further by it.
 
 import hashlib
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from cases import people
 from storage.database import Database, DatabaseAway
@@ -48,14 +50,15 @@ class Sessions:
             person = people.check_password(session, login, password)
             return people.start_session(session, person, address, user_agent) if person else None
 
-    def find(self, token: str, address: str) -> Login | None:
+    def find(self, token: str, address: str, within: Session | None = None) -> Login | None:
         """The log-in of a cookie, or None when it is unknown, ended, too old or its owner has left.
 
-        Raises DatabaseAway when the database is away and the cookie was not seen lately.
+        Asked in a transaction of its own, or in the one it is handed. Raises DatabaseAway when the
+        database is away and the cookie was not seen lately.
         """
         key = token_hash(token)
         try:
-            found = self._read(token, key, address)
+            found = self._read(token, key, address, within)
         except DatabaseAway:
             with self._lock:
                 known = self._remembered.get(key)
@@ -78,8 +81,8 @@ class Sessions:
                 update(Person).where(Person.id == login.viewer.person_id).values(language=language)
             )
 
-    def _read(self, token: str, key: str, address: str) -> Login | None:
-        with self._database.session(limit_seconds=2.0) as session:
+    def _read(self, token: str, key: str, address: str, within: Session | None) -> Login | None:
+        with nullcontext(within) if within else self._database.session(limit_seconds=2.0) as session:
             known = people.logged_in(session, token, address)
             if known is None:
                 return None

@@ -77,8 +77,12 @@ export class Desk implements PhoneEvents {
     this.changed();
   }
 
+  offered(callId: string, offer: string): void {
+    performance.mark("invite", { detail: callId });
+    this.#stage.ask(callId, offer);
+  }
+
   ringing(ring: Ring): void {
-    performance.mark("invite", { detail: ring.callId });
     this.#strip.notice("");
     this.#shown = this.#show(ring.callId, ring.offer);
     void this.#ringer.start().catch(() => this.#strip.notice(t("phone.fault.silent"), "warn"));

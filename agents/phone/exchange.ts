@@ -33,8 +33,10 @@ export class Exchange {
     readonly settings: PhoneSettings,
     private readonly changed: (state: NetState) => void,
     private readonly freshSettings: () => Promise<PhoneSettings>,
+    arrival: (message: string) => void,
   ) {
     this.#socket = new WatchedSocket(settings.ws);
+    this.#socket.onarrival = arrival;
     this.ua = new UA(this.#configuration());
     this.ua.on("connected", () => this.#tell("connected"));
     this.ua.on("disconnected", () => this.#tell("disconnected"));

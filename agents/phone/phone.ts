@@ -17,6 +17,8 @@ export interface Ending { ring: Ring; spoke: boolean; lost: boolean; rangSeconds
 export interface PhoneEvents {
   changed(): void;
   network(state: NetState): void;
+  /** An INVITE for a caller is being read: what the ring will show can be asked for. */
+  offered(callId: string, offer: string): void;
   ringing(ring: Ring): void;
   answered(ring: Ring): void;
   ended(line: LineName, how: Ending): void;
@@ -50,7 +52,7 @@ export class Phone {
     private readonly microphone: () => Promise<MediaStream>,
     freshSettings: () => Promise<PhoneSettings>,
   ) {
-    this.exchange = new Exchange(settings, (state) => tell.network(state), freshSettings);
+    this.exchange = new Exchange(settings, (state) => tell.network(state), freshSettings, (message) => this.#arrived(message));
     this.exchange.ua.on("newRTCSession", (event: RTCSessionEvent) => {
       if (event.originator === "remote") this.#invited(event as IncomingRTCSessionEvent);
     });
@@ -147,6 +149,13 @@ export class Phone {
     const [talking, held]: [LineName, LineName] = this.lines.one === "talking" ? ["one", "two"] : ["two", "one"];
     this.#hold(talking);
     this.#resume(held);
+  }
+
+  /** JsSIP takes its time over an INVITE; the caller's record need not wait for that. */
+  #arrived(message: string): void {
+    if (this.busy || !message.startsWith("INVITE ")) return;
+    const header = (name: string): string => new RegExp(`^${name}: *(\\S+)`, "mi").exec(message)?.[1] ?? "";
+    if (header("X-Hotline-Call")) this.tell.offered(header("X-Hotline-Call"), header("X-Hotline-Offer"));
   }
 
   #invited({ session, request }: IncomingRTCSessionEvent): void {

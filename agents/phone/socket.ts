@@ -9,6 +9,8 @@ export class WatchedSocket implements Socket {
   onconnect = (): void => {};
   ondisconnect = (_error: boolean, _code?: number, _reason?: string): void => {};
   ondata = (_data: unknown): void => {};
+  /** A message of the exchange, before the phone reads it. */
+  onarrival = (_message: string): void => {};
   #socket: WebSocket | null = null;
 
   constructor(readonly url: string) {
@@ -25,6 +27,7 @@ export class WatchedSocket implements Socket {
     socket.onmessage = ({ data }) => {
       if (!this.#current(socket)) return;
       this.heardAt = performance.now();
+      this.onarrival(String(data));
       this.ondata(data);
     };
     socket.onclose = ({ wasClean, code, reason }) => {

@@ -30,6 +30,11 @@ export class Stage {
     void this.#works.reopen();
   }
 
+  /** The record of a call that is about to ring. */
+  ask(callId: string, offer: string): void {
+    this.#works.ask(callId, offer);
+  }
+
   /** Show the record of a call that rings; its caller's name, or null when there is no record to be had. */
   async ring(callId: string, offer: string): Promise<string | null> {
     const record = await this.#works.open(callId, offer, !this.#works.current || this.#idle());

@@ -185,14 +185,18 @@ function fill(field: Element, body: Body): void {
     field.value = body[field.name] ?? "";
 }
 
-/** A call's record as the server draws it, or null when it cannot be had. */
-async function record(callId: string, offer: string): Promise<HTMLElement | null> {
-  const text = await getText(`/desk/calls/${callId}?offer=${encodeURIComponent(offer)}`).catch(() => "");
+/** A call's record as the server draws it, empty when it cannot be had. */
+function drawn(callId: string, offer: string): Promise<string> {
+  return getText(`/desk/calls/${callId}?offer=${encodeURIComponent(offer)}`).catch(() => "");
+}
+
+function record(text: string): HTMLElement | null {
   return new DOMParser().parseFromString(text, "text/html").querySelector<HTMLElement>(".work");
 }
 
 export class Works {
   readonly #works = new Map<string, Shown>();
+  readonly #asked = new Map<string, Promise<string>>(); // ahead of their ring
   readonly #coming = new Map<string, Promise<HTMLElement | null>>();
 
   constructor(
@@ -203,6 +207,11 @@ export class Works {
 
   get current(): HTMLElement | null {
     return this.stage.querySelector<HTMLElement>(".work:not([hidden])");
+  }
+
+  /** Have a record on its way before it is wanted. */
+  ask(callId: string, offer: string): void {
+    if (!this.#coming.has(callId)) this.#asked.set(callId, drawn(callId, offer));
   }
 
   /** A call's record, fetched once; in front at once when nothing else is, else as one more tab. */
@@ -216,14 +225,18 @@ export class Works {
   }
 
   async #fetch(callId: string, offer: string): Promise<HTMLElement | null> {
-    const element = await record(callId, offer);
+    const text = this.#asked.get(callId) ?? drawn(callId, offer);
+    this.#asked.delete(callId);
+    const element = record(await text);
     if (!element) return null;
     element.hidden = true;
+    element.dataset["fresh"] = ""; // the record first: its form is drawn a frame later
     this.stage.append(element);
     this.#works.set(callId, this.#inHand(callId, element));
     this.#drawTabs();
     void painted().then(() => {
       performance.mark("pop-painted", { detail: callId });
+      delete element.dataset["fresh"];
       htmx.process(element);
     });
     return element;
@@ -237,7 +250,7 @@ export class Works {
   async lookAgain(callId: string): Promise<void> {
     const work = this.#works.get(callId);
     if (!work || work.rings || "done" in work.element.dataset) return;
-    const element = await record(callId, "");
+    const element = record(await drawn(callId, ""));
     const tickets = element?.querySelectorAll(".ticket-saved") ?? [];
     if (!element || !tickets.length || this.#works.get(callId) !== work) return;
     if (work.touched) return work.tell(tickets);

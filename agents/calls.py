@@ -15,6 +15,7 @@ from agents.people import agent_options, names_of
 from agents.recordings import players
 from agents.story import people_in, tell
 from cases.history import record_history
+from cases.lab import real_call
 from cases.offers import read_call
 from cases.permissions import Action
 from cases.visible import visible_calls, visible_recordings, visible_tickets
@@ -25,6 +26,7 @@ from web.login import needs, services
 from web.render import page, translate
 
 router = APIRouter()
+ORIGINS = ("trunk", "web", "lab")
 OUTCOMES = ("live", "answered", "abandoned", "rejected")
 
 
@@ -62,16 +64,18 @@ def calls_page(
         "agents": agents,
         "lines": line_options(policy),
         "errors": errors,
+        "outcomes": OUTCOMES,
+        "origins": ORIGINS,
     }
     links = pages(typed, "/calls", len(rows) > ROWS)
     status = 422 if errors else 200
-    return page(request, "calls.html", status, typed=typed, outcomes=OUTCOMES, **context, **links)
+    return page(request, "calls.html", status, typed=typed, **context, **links)
 
 
 def find(session: Session, who: Viewer, typed: Filter, policy: Policy) -> list[Row]:
     """Up to ROWS + 1 rows. Raises Unreadable."""
     wanted = read(typed, policy)
-    query = visible_calls(who)
+    query = visible_calls(who).where(Call.origin == typed.origin if typed.origin else real_call())
     if wanted.number:
         query = query.where(Call.number == wanted.number)
     if typed.line:

@@ -34,6 +34,7 @@ class Filter:
     agent: Typed = ""
     day: Typed = ""
     outcome: Typed = ""
+    origin: Typed = ""
     ticket: Typed = ""
     kind: Typed = ""
     state: Typed = ""

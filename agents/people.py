@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cases.lab import real_person
 from cases.permissions import Action
 from storage.tables import Person
 from storage.viewer import Viewer
@@ -22,7 +23,9 @@ def people_page(request: Request, _who: Annotated[Viewer, Depends(needs(Action.M
     """Everybody, those who have left last."""
     with services(request).database.session() as session:
         people = session.scalars(
-            select(Person).order_by(Person.active.desc(), Person.extension, Person.login)
+            select(Person)
+            .where(real_person())
+            .order_by(Person.active.desc(), Person.extension, Person.login)
         ).all()
     return page(request, "people.html", people=people)
 
@@ -35,7 +38,6 @@ def names_of(session: Session, ids: Iterable[int | None]) -> dict[int, str]:
 
 def agent_options(session: Session) -> list[tuple[str, str]]:
     """Everybody with a phone, for a choice by name: (id, name and extension), by extension."""
-    people = session.scalars(
-        select(Person).where(Person.endpoint.is_not(None)).order_by(Person.extension, Person.id)
-    )
+    with_phone = select(Person).where(Person.endpoint.is_not(None), real_person())
+    people = session.scalars(with_phone.order_by(Person.extension, Person.id))
     return [(str(person.id), f"{person.name} {person.extension or ''}".strip()) for person in people]

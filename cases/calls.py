@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 
-from cases import drafts, journal
+from cases import drafts, journal, lab
 from cases.errors import NotVisible, Refused
 from cases.permissions import Action, demand
 from cases.visible import name, name_readers, visible_calls
@@ -139,7 +139,7 @@ _JUST_NOW = (
     select(Call.answered_at, Call.queued_at, Person.endpoint, PersonDuty.wanted)
     .outerjoin(Person, and_(Person.id == Call.agent_id, Person.active))
     .outerjoin(PersonDuty, PersonDuty.person_id == Person.id)
-    .where(Call.number == bindparam("number"), Call.id != bindparam("call_id"))
+    .where(Call.number == bindparam("number"), Call.id != bindparam("call_id"), lab.real_call())
     .where(Call.ended_at > bindparam("since"), Call.outcome != "rejected")
     .order_by(Call.ended_at.desc())
     .limit(1)
@@ -304,7 +304,7 @@ def close_call(
 
 def list_calls(session: Session, viewer: Viewer, search: CallSearch) -> list[Call]:
     """Visible calls, newest first."""
-    query = visible_calls(viewer)
+    query = visible_calls(viewer).where(lab.real_call())
     if search.number is not None:
         query = query.where(Call.number == search.number)
     if search.line:
@@ -355,7 +355,7 @@ def _just_now(session: Session, number: str | None, arrival: Arrival) -> tuple[s
 
     A caller who was cut off is best served by the same agent, if she is ready.
     """
-    if number is None:
+    if number is None or arrival.origin == lab.ORIGIN:
         return "", False
     told = {"number": number, "call_id": arrival.call_id, "since": arrival.at - CALLS_BACK_WITHIN}
     last = session.connection().execute(_JUST_NOW, told).one_or_none()

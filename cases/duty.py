@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from cases import journal
+from cases import journal, lab
 from cases.errors import NotAllowed, Refused
 from cases.permissions import Action, may
 from storage.notify import notify
@@ -140,7 +140,7 @@ def _duties(session: Session, person_id: int | None) -> list[Duty]:
     query = (
         query.where(Person.id == person_id)
         if person_id is not None
-        else query.where(Person.active, Person.endpoint.is_not(None))
+        else query.where(Person.active, Person.endpoint.is_not(None), lab.real_person())
     )
     return [
         Duty(

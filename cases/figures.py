@@ -13,6 +13,7 @@ from sqlalchemy import Float, cast, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
+from cases import lab
 from cases.duty import Shown, duties
 from storage.tables import Call, Outbox, Recording
 
@@ -65,12 +66,13 @@ def traffic(session: Session, since: datetime | None, until: datetime | None) ->
     seconds = 0.0
     for outcome, origin, place, count, waiting in session.execute(counted):
         calls[outcome, origin] += count
-        if place is not None:
+        if place is not None and origin != lab.ORIGIN:
             answers[place] += count
             seconds += float(waiting)
     began = [Recording.began_at >= since] if since else []
     began += [Recording.began_at < until] if until else []
-    states = select(Recording.state, func.count()).where(*began).group_by(Recording.state)
+    states = select(Recording.state, func.count()).join(Call, Call.id == Recording.call_id)
+    states = states.where(lab.real_call(), *began).group_by(Recording.state)
     recordings = Counter({state: number for state, number in session.execute(states)})  # noqa: C416
     return Traffic(calls, answers, seconds, recordings)
 
@@ -79,7 +81,7 @@ def moment(session: Session, now: datetime) -> Moment:
     """Calls that are on the line, agents, and what is owed."""
     stages = {"menu": 0, "waiting": 0, "talking": 0}
     longest = 0.0
-    live = select(Call.queued_at, Call.answered_at).where(Call.outcome == "live")
+    live = select(Call.queued_at, Call.answered_at).where(Call.outcome == "live", lab.real_call())
     for queued_at, answered_at in session.execute(live):
         stages["talking" if answered_at else "waiting" if queued_at else "menu"] += 1
         if queued_at and not answered_at:
@@ -94,5 +96,5 @@ def moment(session: Session, now: datetime) -> Moment:
 def gaps(session: Session, since: datetime) -> int:
     """Answered calls that ended since then and have no recording, by the ledger's word."""
     lost = exists().where(Recording.call_id == Call.id, Recording.state == "gap")
-    answered = Call.answered_at.is_not(None) & (Call.ended_at >= since)
+    answered = Call.answered_at.is_not(None) & (Call.ended_at >= since) & lab.real_call()
     return session.scalar(select(func.count()).select_from(Call).where(answered, lost)) or 0

@@ -1,15 +1,21 @@
-"""The lab's calls: real in every part, and kept apart from the city's by their origin."""
+"""The lab's calls and its agent: real in every part, and kept apart from the city's.
 
-from collections.abc import Sequence
+A lab call is known by its origin, the lab's agent by her endpoint; she serves the queues' twins only.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from storage.tables import Call, CallLeg, CallStep, Recording
+from storage.tables import Call, CallLeg, CallStep, Person, Recording
 
 ORIGIN = "lab"
+AGENT = "e1ab00000"
+"""The endpoint of the lab's agent."""
+TWIN = "-lab"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,21 @@ class Told:
     steps: Sequence[CallStep]
     legs: Sequence[CallLeg]
     recordings: Sequence[Recording]
+
+
+def real_call() -> ColumnElement[bool]:
+    """Calls that somebody made, not the lab."""
+    return Call.origin != ORIGIN
+
+
+def real_person() -> ColumnElement[bool]:
+    """Everybody but the lab's agent."""
+    return or_(Person.endpoint.is_(None), Person.endpoint != AGENT)
+
+
+def queues_of(endpoint: str, queues: Iterable[str]) -> list[str]:
+    """Where this agent takes calls: the lab's in the queues' twins, all others in the queues themselves."""
+    return [queue + TWIN for queue in queues] if endpoint == AGENT else list(queues)
 
 
 def told(session: Session, number: str, since: datetime) -> Told | None:
@@ -33,4 +54,12 @@ def told(session: Session, number: str, since: datetime) -> Told | None:
     recordings = select(Recording).where(Recording.call_id == call.id).order_by(Recording.id)
     return Told(
         call, session.scalars(steps).all(), session.scalars(legs).all(), session.scalars(recordings).all()
+    )
+
+
+def kept_recordings(session: Session, ended_before: datetime) -> list[Recording]:
+    """The lab's recordings that have served their purpose, locked."""
+    kept = select(Recording).join(Call, Call.id == Recording.call_id).where(Recording.state == "ready")
+    return list(
+        session.scalars(kept.where(Call.origin == ORIGIN, Call.ended_at < ended_before).with_for_update())
     )

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from cases import journal
+from cases import journal, lab
 from cases.drafts import DraftState, state_of
 from cases.errors import NotVisible
 from cases.permissions import Action, demand
@@ -111,7 +111,7 @@ def _asked(viewer: Viewer) -> _Asked:
         .where(TicketCall.call_id == call_id)
         .order_by(Ticket.id.desc()),
         earlier=visible_calls(viewer)
-        .where(same_caller, Call.id != call_id, Call.began_at <= bindparam("began_at"))
+        .where(same_caller, Call.id != call_id, Call.began_at <= bindparam("began_at"), lab.real_call())
         .order_by(Call.began_at.desc())
         .limit(EARLIER_CALLS),
         open=visible_tickets(viewer)

@@ -9,7 +9,7 @@ from sqlalchemy import exists, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from cases import journal
+from cases import journal, lab
 from cases.errors import NotVisible
 from cases.visible import visible_recordings, visible_tickets
 from storage.tables import Call, CallLeg, CallStep, Person, Recording, Ticket, TicketCall
@@ -155,8 +155,8 @@ def given(session: Session, call_id: str) -> list[Given]:
 def find_recordings(
     session: Session, viewer: Viewer, search: RecordingSearch, zone: ZoneInfo
 ) -> list[FoundRecording]:
-    """Recordings that the viewer may hear, newest first."""
-    query = visible_recordings(viewer)
+    """Recordings that the viewer may hear but the lab's, newest first."""
+    query = visible_recordings(viewer).where(lab.real_call())
     if search.number is not None:
         query = query.where(Call.number == search.number)
     if search.line:

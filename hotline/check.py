@@ -5,7 +5,7 @@ import json
 import stat
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,19 +49,25 @@ class Finding:
 def run(*, as_json: bool) -> int:
     """Print the findings; 0 when all is in order, else 1."""
     logs.configure("check", "ERROR")  # the findings say it, not the log of those who were asked
-    findings = list(_findings())
+    return show(_findings(), as_json=as_json)
+
+
+def show(told: Iterable[Finding], *, as_json: bool) -> int:
+    """Print findings as they come, or all as one JSON document; 0 when all is in order, else 1."""
+    findings = []
+    console = Console(highlight=False, soft_wrap=True)
+    for one in told:
+        findings.append(one)
+        if not as_json:
+            mark = "[green]ok   [/]" if one.ok else "[red]fault[/]"
+            remedy = f" — {one.remedy}" if one.remedy else ""
+            console.print(f"{mark} {one.subject:10} {escape(one.told + remedy)}")
     if as_json:
         print(
             json.dumps(
                 {"ok": all(f.ok for f in findings), "findings": [asdict(f) for f in findings]}, indent=1
             )
         )
-    else:
-        console = Console(highlight=False, soft_wrap=True)
-        for one in findings:
-            mark = "[green]ok   [/]" if one.ok else "[red]fault[/]"
-            remedy = f" — {one.remedy}" if one.remedy else ""
-            console.print(f"{mark} {one.subject:10} {escape(one.told + remedy)}")
     return 0 if all(finding.ok for finding in findings) else 1
 
 

@@ -25,6 +25,7 @@ from hotline.home import Home
 from hotline.settings import Settings
 from ivr.spool import import_spool
 from storage.database import Database, DatabaseAway
+from telephony import lab_recordings
 from telephony.ami import AmiLink, Message, Snapshot
 from telephony.cel import CelReader, end_lost_calls
 from telephony.channels import is_callers
@@ -33,6 +34,7 @@ from telephony.watch import Watch
 
 RETRY_SECONDS = 1.0
 BEAT_SECONDS = 2.0
+LAB_KEPT = timedelta(days=1)
 NAMED_WITHIN = timedelta(seconds=2)  # of a channel's birth its call's id is on it
 
 LAG = Gauge("hotline_clock_lag_seconds", "How much later than due the clock's sweeps are", ["sweep"])
@@ -104,6 +106,7 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
         Sweep("call records", 1, records.sweep),
         Sweep("recordings", 2, lambda: ledger.sweep(datetime.now(UTC))),
         Sweep("disk", 30, partial(require_room, home)),
+        Sweep("lab recordings", 600, partial(_remove_lab_recordings, database, home)),
     ]
     scheduler = BackgroundScheduler(
         job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}, timezone="UTC"
@@ -130,6 +133,10 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
         for sweep in sweeps:  # what Asterisk wrote as it ended
             sweep.run()
         database.close()
+
+
+def _remove_lab_recordings(database: Database, home: Home) -> None:
+    lab_recordings.remove(database, home.recordings_kept, datetime.now(UTC) - LAB_KEPT)
 
 
 class Records:

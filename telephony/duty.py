@@ -6,6 +6,7 @@ applied later by telephony/reconcile.py), AmiTimeout, or AmiRefused with Asteris
 
 from collections.abc import Iterable
 
+from cases import lab
 from telephony.ami import AmiLink, AmiRefused
 
 _HARMLESS = ("Already there", "Not there", "Interface not found")
@@ -18,6 +19,7 @@ def wish(
 
     During a call and its wrap-up her pause is the wrap-up's: what she said then is applied after it.
     """
+    queues = lab.queues_of(endpoint, queues)
     if wanted == "off":
         leave(link, endpoint, queues)
         return

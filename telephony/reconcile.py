@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from cases import lab
 from telephony.live import RINGING, TALKING, WRAPUP, WRAPUP_REASON, Live, Member
 
 AUTOPAUSE = "Auto-Pause"  # Asterisk's own reason after an unanswered ring
@@ -83,7 +84,7 @@ def repairs(
     out: list[Repair] = []
     for member in members:
         owner = (member.endpoint, member.person_id or 0)
-        if owner in mine and member.queue in wrapup_seconds:
+        if owner in mine and member.queue in lab.queues_of(member.endpoint, wrapup_seconds):
             mine[owner].append(member)
         elif member.endpoint:
             out.append(Remove(member.endpoint, member.queue, "nobody wants this member in this queue"))
@@ -105,7 +106,8 @@ def _memberships(wish: Wish, mine: list[Member], owed: bool, queues: Iterable[st
     elif wish.wanted == "paused":
         reason = wish.reason
     there = {member.queue for member in mine}
-    return [Add(wish.person_id, wish.endpoint, queue, reason, why) for queue in queues if queue not in there]
+    wanted = lab.queues_of(wish.endpoint, queues)
+    return [Add(wish.person_id, wish.endpoint, queue, reason, why) for queue in wanted if queue not in there]
 
 
 def _pauses(

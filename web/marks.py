@@ -30,6 +30,7 @@ MARKS: dict[str, dict[str, Mark]] = {
         "open": Mark("dot", "accent"),
         "ready": Mark("tick"),
         "gap": Mark("triangle", "warn"),
+        "removed": Mark("square", "quiet"),
     },
     "urgency": {
         "normal": Mark("ring", "quiet"),

@@ -44,6 +44,12 @@ def tone(hz: float, seconds: float, amplitude: int = 8000) -> Samples:
     return (amplitude * np.sin(2 * np.pi * hz * t)).astype(np.int16)
 
 
+def voice(hz: float, seconds: float = 2.0) -> Samples:
+    """A tone in syllables: a steady one is taken for noise by whatever cleans sound on the way."""
+    syllable = np.concatenate([tone(hz, 0.3), tone(0, 0.1)])
+    return np.tile(syllable, round(seconds / 0.4))
+
+
 def level_db(samples: Samples, hz: float) -> float:
     """How loud the tone is (Goertzel), in dB below full scale; −120 for nothing at all."""
     if len(samples) == 0:

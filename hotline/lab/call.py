@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import numpy as np
-
 from hotline.lab import audio
 from hotline.lab.caller import Caller
 from hotline.lab.compare import compare, settled
@@ -18,9 +16,9 @@ from hotline.lab.report import Row
 from hotline.lab.sipp import LabFault, SippCall
 from hotline.settings import LAB_ADDRESS
 
-PROMPT_SECONDS = 12.0  # until a prompt begins, beyond the one that plays
-MUSIC_SECONDS = 8.0
-RECORD_SECONDS = 30.0  # until an ended call and its recording are in the record
+PROMPT_SECONDS = 8.0  # until a prompt begins, beyond the one that plays
+MUSIC_SECONDS = 20.0  # the queue may tell her place first
+RECORD_SECONDS = 20.0  # until an ended call and its recording are in the record
 CALLER_HZ = 1130.0
 LONGEST_HOLD_SECONDS = 3600
 
@@ -69,11 +67,6 @@ def a_number() -> str:
     return f"1000{secrets.randbelow(10**7):07}"
 
 
-def voice(hz: float) -> audio.Samples:
-    """A tone in syllables: a steady one is taken for noise by whatever cleans sound on the way."""
-    return np.concatenate([audio.tone(hz, 0.3), audio.tone(0, 0.1)] * 5)
-
-
 def place(
     ground: Ground, wish: Wish, tell: Callable[[str], None], meanwhile: Callable[[Caller], None] | None = None
 ) -> Result:
@@ -104,7 +97,7 @@ def _dial(ground: Ground, wish: Wish, tell: Callable[[str], None]) -> Caller:
         sipp = SippCall(ground.folder, ground.server, wish.to, wish.number, LAB_ADDRESS)
     except OSError as why:
         raise LabFault(f"no call can be placed from {LAB_ADDRESS} ({why.strerror})") from why
-    return Caller(sipp, ground.sounds, voice(CALLER_HZ) if wish.said is None else wish.said, tell)
+    return Caller(sipp, ground.sounds, audio.voice(CALLER_HZ) if wish.said is None else wish.said, tell)
 
 
 def _go(way: Plan, caller: Caller) -> bool:

@@ -12,10 +12,10 @@ from hotline.lab.sipp import Message, SippCall
 
 KNOWN_BY_SECONDS = 0.6  # of its opening a prompt is known
 LIKE = 0.6  # what lost packets leave of it; two prompts differ by more
-MUSIC_SECONDS = 0.8
+MUSIC_SECONDS = 0.5
 ANSWER_SECONDS = 20.0
 KEY_SECONDS = 3.0
-BEAT_SECONDS = 0.05
+BEAT_SECONDS = 0.1
 
 T = TypeVar("T")
 

@@ -3,12 +3,16 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from hotline.faults import errors, foreseen
+
+if TYPE_CHECKING:
+    from hotline.lab.audio import Samples
 
 app = typer.Typer(no_args_is_help=True, help="Real test calls against the running system.")
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -42,7 +46,7 @@ def call(
     except WrongUsage as why:
         raise typer.BadParameter(str(why)) from None
     with foreseen(), ground(load()) as here:
-        result = place(here, wish, lambda words: errors.print(f"[dim]{words}[/]"))
+        result = place(here, wish, _progress)
     if as_json:
         print(json.dumps(report.document(result), ensure_ascii=False, indent=1))
     else:
@@ -50,7 +54,26 @@ def call(
     sys.exit(0 if result.ok else 1)
 
 
-def _sound(file: Path):  # type: ignore[no-untyped-def]
+@app.command()
+def check(as_json: AsJson = False) -> None:
+    """Every line, every menu path, one call answered in a browser: does this installation work?
+
+    Two minutes; exit 1 on any fault.
+    """
+    from hotline.check import show
+    from hotline.lab.check import run
+    from hotline.settings import load
+
+    with foreseen():
+        sys.exit(show(run(load(), _progress), as_json=as_json))
+
+
+def _progress(words: str) -> None:
+    errors.print(f"[dim]{escape(words)}[/]")
+
+
+def _sound(file: Path) -> "Samples":
+    """What --say names. Raises WrongUsage."""
     import soundfile
 
     from hotline.lab import audio

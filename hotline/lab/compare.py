@@ -93,15 +93,15 @@ def _dialogue(way: Plan, caller: Caller, record: Record | None) -> Iterator[Row]
 def _unheard(act: Hear, caller: Caller, record: Record | None) -> Row:
     """Why a prompt may be missing, as far as can be told."""
     name = f"{act.prompt} ({act.language})"
-    fallback = bool(record and record.steps("fallback"))
-    theirs = "the dialplan led the call on without the menu" if fallback else ""
+    answered_by_menu = record is None or any(step.source == "agi" for step in record.told.steps)
+    theirs = "" if answered_by_menu else "not a word from the voice menu"
     sound = f"not heard; {caller.sound_seconds:.1f} s of sound in all"
     if caller.sounds.prompt(act.prompt, act.language) is None:
         file = f"{act.language}/{act.prompt}.wav"
         return Row(
             name, sound, theirs, f"the prompt {file} is missing", "hotline prompts, then hotline config"
         )
-    if fallback:
+    if not answered_by_menu:
         return Row(name, sound, theirs, "the voice menu did not take the call", SEE_MENU)
     return Row(name, sound, theirs, f"{act.prompt} was not heard", SEE_ASTERISK)
 

@@ -4,12 +4,12 @@ What the agent is shown of it is cases/offers.py.
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import and_, bindparam, exists, func, select
+from sqlalchemy import ARRAY, String, and_, any_, bindparam, exists, func, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
@@ -20,7 +20,7 @@ from cases.permissions import Action, demand
 from cases.visible import name, name_readers, visible_calls
 from routing.numbers import Number, normalise
 from routing.policy import Policy
-from storage.notify import notify
+from storage.notify import Note, notify, notify_all
 from storage.tables import (
     Call,
     Caller,
@@ -95,6 +95,16 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """What is told of a call: when the queue took it, who answered when (None: nobody known), its end."""
+
+    queued_at: datetime | None = None
+    answers: tuple[tuple[datetime, int | None], ...] = ()
+    ended_at: datetime | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CallSearch:
     """`number` is normalised; `unsettled`: answered, and neither closed nor made a ticket yet."""
 
@@ -130,6 +140,12 @@ _LEG = _leg()
 _OPEN = _open({"id": Call.id})
 _NOTE = insert(CallStep.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
 _LOCK = select(Call).where(Call.id == bindparam("call_id")).with_for_update()
+_LOCK_ALL = (
+    select(Call)
+    .where(Call.id == any_(bindparam("call_ids", type_=ARRAY(String))))
+    .order_by(Call.id)
+    .with_for_update()
+)
 _CALLER_OF = (
     select(Caller)
     .join(CallerNumber, CallerNumber.caller_id == Caller.id)
@@ -182,6 +198,11 @@ def open_call(session: Session, arrival: Arrival, policy: Policy) -> Opening:
 
 def note_steps(session: Session, call_id: str, steps: Iterable[Step], source: str = "agi") -> None:
     """Append what happened to the call. Steps with a fingerprint already known are passed over."""
+    note_all(session, ((call_id, step) for step in steps), source)
+
+
+def note_all(session: Session, steps: Iterable[tuple[str, Step]], source: str) -> None:
+    """As note_steps, of several calls: call id and step."""
     rows = [
         {
             "call_id": call_id,
@@ -191,7 +212,7 @@ def note_steps(session: Session, call_id: str, steps: Iterable[Step], source: st
             "source": source,
             "fingerprint": step.fingerprint,
         }
-        for step in steps
+        for call_id, step in steps
     ]
     if rows:
         session.connection().execute(_NOTE, rows)
@@ -231,45 +252,60 @@ def seal_call(session: Session, call_id: str, policy: Policy) -> None:
             name(session, ticket.created_by, "saved", ticket_id=ticket.id)
 
 
-def apply_leg(session: Session, leg: Leg) -> None:
-    """Bring the channel's row up to what is told; a fact once known is not forgotten."""
-    session.connection().execute(_LEG, asdict(leg))
+def apply_legs(session: Session, legs: Iterable[Leg]) -> None:
+    """Bring the channels' rows up to what is told; a fact once known is not forgotten."""
+    if rows := [asdict(leg) for leg in legs]:
+        session.connection().execute(_LEG, rows)
 
 
-def mark_queued(session: Session, call_id: str, at: datetime) -> None:
-    """The queue holds the caller; only the first time counts."""
-    call = _locked(session, call_id)
-    call.queued_at = call.queued_at or at
-    notify(session, "board", "call", call_id=call_id)
+def advance(session: Session, told: Mapping[str, Progress]) -> None:
+    """Bring calls (by id) up to what has become of them; one question for all. Twice is harmless.
+
+    The first answer counts for the wait, the last person for the record. A call that a person answered
+    stays answered, whatever is said. Raises NotVisible for an unknown call.
+    """
+    calls = session.scalars(_LOCK_ALL, {"call_ids": list(told)}).all()
+    if missing := set(told) - {call.id for call in calls}:
+        raise NotVisible(f"no call {min(missing)}")
+    for call in calls:
+        _advance(session, call, told[call.id])
+    session.flush()
+    agents = [call for call in calls if call.agent_id is not None and told[call.id].ended_at]
+    notify_all(
+        session,
+        [
+            *(Note("board", "call", {"call_id": call.id}) for call in calls),
+            *(Note(f"person:{call.agent_id}", "call", {"call_id": call.id}) for call in agents),
+        ],
+    )
+
+
+def _advance(session: Session, call: Call, told: Progress) -> None:
+    call.queued_at = call.queued_at or told.queued_at
+    for at, person_id in told.answers:
+        call.answered_at = min(call.answered_at, at) if call.answered_at else at
+        if call.outcome in ("abandoned", "rejected"):
+            call.outcome = "answered"
+        if person_id is not None:
+            call.agent_id = person_id
+            if call.sealed:
+                name(session, person_id, "answered", call_id=call.id)
+    if told.ended_at is not None:
+        call.ended_at = max(call.ended_at, told.ended_at) if call.ended_at else told.ended_at
+        if call.answered_at is not None:
+            call.outcome = "answered"
+        elif call.outcome == "live" or told.outcome is not None:
+            call.outcome = told.outcome or "abandoned"
 
 
 def mark_answered(session: Session, call_id: str, person_id: int | None, at: datetime) -> None:
-    """A person took the call; the first answer counts for the wait, the last person for the record."""
-    call = _locked(session, call_id)
-    call.answered_at = min(call.answered_at, at) if call.answered_at else at
-    if call.outcome in ("abandoned", "rejected"):
-        call.outcome = "answered"
-    if person_id is not None:
-        call.agent_id = person_id
-        if call.sealed:
-            name(session, person_id, "answered", call_id=call_id)
-    notify(session, "board", "call", call_id=call_id)
+    """A person took the call."""
+    advance(session, {call_id: Progress(answers=((at, person_id),))})
 
 
 def end_call(session: Session, call_id: str, at: datetime, outcome: Outcome | None = None) -> None:
-    """The caller's channel is gone. Without an `outcome`: answered or abandoned, by what is known.
-
-    A call that a person answered stays answered, whatever is said.
-    """
-    call = _locked(session, call_id)
-    call.ended_at = max(call.ended_at, at) if call.ended_at else at
-    if call.answered_at is not None:
-        call.outcome = "answered"
-    elif call.outcome == "live" or outcome is not None:
-        call.outcome = outcome or "abandoned"
-    notify(session, "board", "call", call_id=call_id)
-    if call.agent_id is not None:
-        notify(session, f"person:{call.agent_id}", "call", call_id=call_id)
+    """The caller's channel is gone. Without an `outcome`: answered or abandoned, by what is known."""
+    advance(session, {call_id: Progress(ended_at=at, outcome=outcome)})
 
 
 def close_call(
@@ -342,12 +378,7 @@ def _locked(session: Session, call_id: str) -> Call:
 
 
 def _caller_of(session: Session, number: str | None) -> Caller | None:
-    if number is None:
-        return None
-    number_of = CallerNumber.number == number
-    return session.scalar(
-        select(Caller).join(CallerNumber, CallerNumber.caller_id == Caller.id).where(number_of)
-    )
+    return session.scalar(_CALLER_OF, {"number": number}) if number is not None else None
 
 
 def _just_now(session: Session, number: str | None, arrival: Arrival) -> tuple[str, bool]:

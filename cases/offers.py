@@ -8,12 +8,14 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     Row,
     Select,
     String,
     and_,
+    any_,
     bindparam,
     delete,
     exists,
@@ -77,6 +79,12 @@ def _offer() -> Select[str, bool, bool]:
 
 
 _OFFER = _offer()
+_ENDED = (
+    delete(Named)
+    .where(Named.call_id == any_(bindparam("call_ids", type_=ARRAY(String))), Named.why == OFFERED)
+    .where(_no_longer_offered(Named.call_id, Named.person_id))
+    .returning(Named.call_id, Named.person_id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +166,7 @@ def end_offers(session: Session, call_ids: Collection[str]) -> None:
 
     To be told when a ring or a call has ended, after its legs are stored.
     """
-    gone = (
-        delete(Named)
-        .where(Named.call_id.in_(call_ids), Named.why == OFFERED)
-        .where(_no_longer_offered(Named.call_id, Named.person_id))
-        .returning(Named.call_id, Named.person_id)
-    )
-    for call_id, person_id in session.execute(gone).all():
+    for call_id, person_id in session.connection().execute(_ENDED, {"call_ids": list(call_ids)}).all():
         journal.append(session, None, "call.offer_ended", "call", call_id, person_id=person_id)
 
 

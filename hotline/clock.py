@@ -27,9 +27,10 @@ from ivr.spool import import_spool
 from storage.database import Database, DatabaseAway
 from telephony import lab_recordings
 from telephony.ami import AmiLink, Message, Snapshot
-from telephony.cel import CelReader, end_lost_calls
+from telephony.cel import CelReader
 from telephony.channels import is_callers
 from telephony.ledger import Ledger
+from telephony.lost import end_lost_calls
 from telephony.watch import Watch
 
 RETRY_SECONDS = 1.0

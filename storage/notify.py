@@ -5,7 +5,7 @@ A note is sent when its transaction commits. Lost notes (a lost connection) are 
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import psycopg
@@ -30,8 +30,15 @@ class Note:
 
 def notify(session: Session, topic: str, event: str, **ids: int | str | None) -> None:
     """Send a note when the session's transaction commits."""
-    payload = json.dumps({"topic": topic, "event": event, **ids})
-    session.connection().execute(_NOTIFY, {"channel": CHANNEL, "payload": payload})
+    notify_all(session, [Note(topic, event, dict(ids))])
+
+
+def notify_all(session: Session, notes: Iterable[Note]) -> None:
+    """Send notes when the session's transaction commits; the same note twice is sent once."""
+    payloads = [json.dumps({"topic": note.topic, "event": note.event, **note.data}) for note in notes]
+    if payloads:
+        told = [{"channel": CHANNEL, "payload": payload} for payload in payloads]
+        session.connection().execute(_NOTIFY, told)
 
 
 def listen(url: str, stop: threading.Event | None = None) -> Iterator[Note]:

@@ -5,14 +5,14 @@ lost. A call that the menu never wrote (we were down) is opened here. The file i
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, String, any_, bindparam, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -20,13 +20,11 @@ from cases import journal
 from cases.calls import (
     Arrival,
     Leg,
+    Progress,
     Step,
-    apply_leg,
-    end_call,
-    live_calls_before,
-    mark_answered,
-    mark_queued,
-    note_steps,
+    advance,
+    apply_legs,
+    note_all,
     open_call,
     person_of_endpoint,
 )
@@ -34,7 +32,7 @@ from cases.offers import end_offers
 from cases.refused import refuse_calls, refused_id
 from routing.policy import Policy
 from storage.database import Database, DatabaseAway
-from storage.tables import Call, CallLeg, CallStep, ReadMark
+from storage.tables import Call, CallLeg, ReadMark
 from telephony.cel_file import Event, Place, read_on
 from telephony.channels import DOORS, endpoint_of, origin_of
 
@@ -123,6 +121,21 @@ def _alone(session: Session, record: "_Record", event: Event) -> None:
         _log.exception("cel_event_skipped", type=event.type, call=event.account)
 
 
+def _any(name: str) -> Any:
+    return any_(bindparam(name, type_=ARRAY(String)))
+
+
+# Asked for every batch, so they are put together once.
+_KNOWN_CALLS = select(Call.id, Call.linkedid).where(
+    or_(Call.linkedid == _any("linkedids"), Call.id == _any("accounts"))
+)
+_KNOWN_LEGS = (
+    select(Call.linkedid, *(getattr(CallLeg, field.name) for field in fields(Leg)))
+    .join(Call, Call.id == CallLeg.call_id)
+    .where(CallLeg.uniqueid == _any("uniqueids"))
+)
+
+
 class _Record:
     """Events told into the record, within one transaction."""
 
@@ -133,8 +146,9 @@ class _Record:
         self._calls: dict[str, str] = {}  # linkedid → call id
         self._roots: dict[str, str] = {}  # call id → linkedid of the caller's own channel
         self._legs: dict[str, Leg] = {}
-        self._changed: set[str] = set()
-        self._steps: dict[str, list[Step]] = {}
+        self._changed: dict[str, None] = {}
+        self._steps: list[tuple[str, Step]] = []
+        self._progress: dict[str, Progress] = {}
         self._people: dict[str, int | None] = {}
         self._parted: set[str] = set()  # calls with a leg that ended
         self._refused: list[Arrival] = []
@@ -142,16 +156,17 @@ class _Record:
     def recall(self, events: Iterable[Event]) -> None:
         """Look up what is known of the calls and legs that these events are about."""
         linkedids = {event.linkedid for event in events}
-        accounts = {event.account for event in events}
         uniqueids = {event.uniqueid for event in events} | linkedids
-        known = select(Call.id, Call.linkedid).where(Call.linkedid.in_(linkedids) | Call.id.in_(accounts))
-        for call_id, linkedid in self._session.execute(known):
+        accounts = {event.account for event in events}
+        asked = {"linkedids": list(linkedids), "accounts": list(accounts), "uniqueids": list(uniqueids)}
+        connection = self._session.connection()
+        for call_id, linkedid in connection.execute(_KNOWN_CALLS, asked):
             self._calls[linkedid], self._roots[call_id] = call_id, linkedid
-        legs = select(CallLeg, Call.linkedid).join(Call, Call.id == CallLeg.call_id)
-        for row, linkedid in self._session.execute(legs.where(CallLeg.uniqueid.in_(uniqueids))):
-            self._calls.setdefault(row.uniqueid, row.call_id)
-            self._roots[row.call_id] = linkedid
-            self._legs[row.uniqueid] = _leg(row)
+        for linkedid, *leg in connection.execute(_KNOWN_LEGS, asked):
+            known = Leg(*leg)
+            self._calls.setdefault(known.uniqueid, known.call_id)
+            self._roots[known.call_id] = linkedid
+            self._legs[known.uniqueid] = known
 
     def tell(self, event: Event) -> None:
         """Store one event; those of channels that belong to no call are passed over."""
@@ -170,11 +185,11 @@ class _Record:
             self._births.pop(event.uniqueid, None)
 
     def write(self) -> None:
-        """Store the legs that changed and the steps; once a batch, not once an event."""
-        for uniqueid in self._changed:
-            apply_leg(self._session, self._legs[uniqueid])
-        for call_id, steps in self._steps.items():
-            note_steps(self._session, call_id, steps, source="cel")
+        """Store what was told; once a batch, not once an event."""
+        apply_legs(self._session, [self._legs[uniqueid] for uniqueid in self._changed])
+        note_all(self._session, self._steps, source="cel")
+        if self._progress:
+            advance(self._session, self._progress)
         if self._parted:
             end_offers(self._session, self._parted)
         if self._refused:
@@ -242,13 +257,16 @@ class _Record:
     def _put(self, leg: Leg) -> None:
         if self._legs.get(leg.uniqueid) != leg:
             self._legs[leg.uniqueid] = leg
-            self._changed.add(leg.uniqueid)
+            self._changed[leg.uniqueid] = None
 
     def _step(self, event: Event, leg: Leg, step: str, once: bool = False, **detail: Any) -> None:
         """Once per event (or, if told, per leg), however often the file is read."""
         time = "" if once else f":{event.at.timestamp():.6f}"
         fingerprint = f"cel:{leg.uniqueid}:{step}{time}"
-        self._steps.setdefault(leg.call_id, []).append(Step(event.at, step, detail, fingerprint))
+        self._steps.append((leg.call_id, Step(event.at, step, detail, fingerprint)))
+
+    def _advance(self, leg: Leg, **told: Any) -> None:
+        self._progress[leg.call_id] = replace(self._progress.get(leg.call_id, Progress()), **told)
 
     # What an event means. Each is called with the leg it happened on.
 
@@ -260,12 +278,14 @@ class _Record:
         """In a bridge on the caller's own link: this person has the caller, also after a consultation."""
         if leg.part in ("agent", "consult") and event.linkedid == self._roots[leg.call_id]:
             self._put(replace(leg, part="agent"))
-            mark_answered(self._session, leg.call_id, leg.person_id, event.at)
+            before = self._progress.get(leg.call_id, Progress()).answers
+            self._advance(leg, answers=(*before, (event.at, leg.person_id)))
             self._step(event, leg, "answer", once=True, person_id=leg.person_id, uniqueid=leg.uniqueid)
 
     def began_app(self, event: Event, leg: Leg) -> None:
         if event.app == "Queue" and leg.part == "caller":
-            mark_queued(self._session, leg.call_id, event.at)
+            before = self._progress.get(leg.call_id, Progress()).queued_at
+            self._advance(leg, queued_at=before or event.at)
             self._step(event, leg, "queued")
         elif event.app == "MixMonitor" and leg.part == "caller":
             self._step(event, leg, "recording")  # again after each pause: the ledger reckons with them
@@ -283,7 +303,7 @@ class _Record:
         self._put(replace(leg, ended_at=event.at))
         self._parted.add(leg.call_id)
         if leg.part == "caller":
-            end_call(self._session, leg.call_id, event.at)
+            self._advance(leg, ended_at=event.at)
         elif leg.part == "agent" and leg.answered_at is None:
             self._offer_ended(event, leg)
 
@@ -329,35 +349,6 @@ _ACTS: dict[str, Callable[[_Record, Event, Leg], None]] = {
 }
 
 
-def end_lost_calls(database: Database, alive: Collection[str], began_before: datetime) -> int:
-    """End the calls that began earlier and that Asterisk no longer has: it died before it could tell.
-
-    `alive`: the ids of calls Asterisk has now. A call ends with the last that is known of it.
-    Returns how many were ended.
-    """
-    with database.session(BATCH_SECONDS) as session:
-        lost = [call_id for call_id in live_calls_before(session, began_before) if call_id not in alive]
-        for call_id in lost:
-            at = _last_known(session, call_id)
-            note_steps(session, call_id, [Step(at, "lost", {}, f"cel:{call_id}:lost")], source="cel")
-            end_call(session, call_id, at)
-        if lost:
-            end_offers(session, lost)
-    return len(lost)
-
-
-def _last_known(session: Session, call_id: str) -> datetime:
-    call = session.get_one(Call, call_id)
-    steps = session.scalar(select(func.max(CallStep.at)).where(CallStep.call_id == call_id))
-    legs = session.scalar(
-        select(func.max(func.greatest(CallLeg.began_at, CallLeg.answered_at, CallLeg.ended_at))).where(
-            CallLeg.call_id == call_id
-        )
-    )
-    known = (call.queued_at, call.answered_at, steps, legs)
-    return max([call.began_at, *(at for at in known if at is not None)])
-
-
 def _refused(event: Event) -> Arrival:
     """A call to a number that is not published; without a number where the caller withheld it."""
     return Arrival(
@@ -368,21 +359,6 @@ def _refused(event: Event) -> Arrival:
         withheld=not event.number,
         at=event.at,
         origin=origin_of(event.channel),
-    )
-
-
-def _leg(row: CallLeg) -> Leg:
-    part: Any = row.part
-    return Leg(
-        row.uniqueid,
-        row.call_id,
-        row.channel,
-        part,
-        row.began_at,
-        row.person_id,
-        row.answered_at,
-        row.ended_at,
-        row.cause,
     )
 
 

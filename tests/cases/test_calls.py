@@ -11,7 +11,7 @@ from cases.calls import (
     CallSearch,
     Leg,
     Step,
-    apply_leg,
+    apply_legs,
     close_call,
     end_call,
     list_calls,
@@ -78,9 +78,9 @@ def test_a_leg_gathers_what_is_told_piece_by_piece(database: Database, policy: P
     leg = Leg("u1", "c1", "PJSIP/e1-1", "agent", NOW, person_id=staff.agent.person_id)
     with database.session() as session:
         open_call(session, ARRIVAL, policy)
-        apply_leg(session, leg)
-        apply_leg(session, replace(leg, person_id=None, answered_at=NOW + timedelta(seconds=3)))
-        apply_leg(session, replace(leg, ended_at=NOW + timedelta(seconds=9), cause=16))
+        apply_legs(session, [leg])
+        apply_legs(session, [replace(leg, person_id=None, answered_at=NOW + timedelta(seconds=3))])
+        apply_legs(session, [replace(leg, ended_at=NOW + timedelta(seconds=9), cause=16)])
     with database.session() as session:
         row = session.get_one(CallLeg, "u1")
         assert (row.person_id, row.cause) == (staff.agent.person_id, 16)

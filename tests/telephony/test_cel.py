@@ -18,8 +18,9 @@ from storage.database import Database
 from storage.tables import Call, CallLeg, CallStep, Journal, Named, Person, PersonDuty, ReadMark
 from storage.viewer import Role, Viewer
 from telephony import cel
-from telephony.cel import CelReader, end_lost_calls
+from telephony.cel import CelReader
 from telephony.cel_file import CHUNK_BYTES
+from telephony.lost import end_lost_calls
 from tests.ivr.test_inbound import a_policy
 
 DATA = Path(__file__).parent / "data"
@@ -322,7 +323,7 @@ def test_the_place_does_not_move_when_the_facts_are_not_stored(
         raise OSError("no space left")
 
     with monkeypatch.context() as broken:
-        broken.setattr(cel, "apply_leg", fail)
+        broken.setattr(cel, "apply_legs", fail)
         with pytest.raises(OSError, match="no space"):
             read("answered")
     with database.session() as session:

@@ -15,7 +15,7 @@ import soundfile
 from sqlalchemy import func, select
 
 from cases import recordings
-from cases.calls import Arrival, Leg, Step, apply_leg, end_call, mark_answered, note_steps, open_call
+from cases.calls import Arrival, Leg, Step, apply_legs, end_call, mark_answered, note_steps, open_call
 from routing.policy import load
 from storage.database import Database, DatabaseAway
 from storage.tables import Journal, Recording
@@ -67,7 +67,7 @@ class Lab:
         asked, taken, left = (BEGAN + timedelta(seconds=each) for each in (20, 21, 22))
         leg = Leg("1.2", "c1", "PJSIP/e2-1", "agent" if given else "consult", asked, None, asked, left)
         with self.database.session() as session:
-            apply_leg(session, leg)
+            apply_legs(session, [leg])
             note_steps(session, "c1", [Step(BEGAN + timedelta(seconds=20.5), "recording")])
             if given:
                 note_steps(session, "c1", [Step(taken, "answer", {"uniqueid": "1.2"})])

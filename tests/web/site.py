@@ -135,7 +135,7 @@ def ring(session: Session, policy: Policy, number: str, kind: str, at: datetime,
         leg = calls.Leg(
             call_id + "-a", call_id, "PJSIP/e1", "agent", queued, agent, queued + timedelta(seconds=7)
         )
-        calls.apply_leg(session, leg)
+        calls.apply_legs(session, [leg])
     calls.end_call(session, call_id, at + timedelta(minutes=3, seconds=5))
     return call_id
 

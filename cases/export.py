@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from cases import journal, lab
@@ -32,14 +33,15 @@ def export_calls(
         query = query.where(Call.began_at < until)
     journal.append(session, viewer, "calls.exported", "person", viewer.person_id)
     mine = visible_tickets(viewer).subquery()
-    for call in session.scalars(query.execution_options(yield_per=_BATCH)):
-        numbers = session.scalars(
-            select(mine.c.number)
-            .join(TicketCall, TicketCall.ticket_id == mine.c.id)
-            .where(TicketCall.call_id == call.id)
-            .order_by(mine.c.number)
-        )
-        yield {**_plain(call, _CALL), "tickets": list(numbers)}
+    numbers = (
+        select(func.array_agg(aggregate_order_by(mine.c.number, mine.c.number)))
+        .join(TicketCall, TicketCall.ticket_id == mine.c.id)
+        .where(TicketCall.call_id == Call.id)
+        .scalar_subquery()
+    )
+    rows = session.execute(query.add_columns(numbers).execution_options(yield_per=_BATCH))
+    for call, tickets in rows:
+        yield {**_plain(call, _CALL), "tickets": tickets or []}
 
 
 def export_tickets(
@@ -54,13 +56,15 @@ def export_tickets(
         query = query.where(Ticket.created_at < until)
     journal.append(session, viewer, "tickets.exported", "person", viewer.person_id)
     seen = visible_calls(viewer).subquery()
-    for ticket in session.scalars(query.execution_options(yield_per=_BATCH)):
-        calls = session.scalar(
-            select(func.array_agg(seen.c.id))
-            .join(TicketCall, TicketCall.call_id == seen.c.id)
-            .where(TicketCall.ticket_id == ticket.id)
-        )
-        yield {**_plain(ticket, _TICKET), "calls": sorted(calls or [])}
+    ids = (
+        select(func.array_agg(aggregate_order_by(seen.c.id, seen.c.id)))
+        .join(TicketCall, TicketCall.call_id == seen.c.id)
+        .where(TicketCall.ticket_id == Ticket.id)
+        .scalar_subquery()
+    )
+    rows = session.execute(query.add_columns(ids).execution_options(yield_per=_BATCH))
+    for ticket, calls in rows:
+        yield {**_plain(ticket, _TICKET), "calls": calls or []}
 
 
 def _plain(row: Call | Ticket, fields: list[str]) -> dict[str, Any]:

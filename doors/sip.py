@@ -79,9 +79,10 @@ class GuestCall:
             raise Refused("CSeq names another method")
         via = _match(_VIA, headers, "via")
         if method == "INVITE":
+            contact = _match(_CONTACT, headers, "contact")[1]
             self._begin(uri, headers, body)
             self._host, self._branch, self._cseq = via[1], via[2], int(cseq[1])
-            return self._invite(_match(_CONTACT, headers, "contact")[1], body)
+            return self._invite(contact, body)
         if not self.begun or _match(_CALL_ID, headers, "call-id")[0] != self._call_id:
             raise Refused("belongs to no call of this visit")
         return self._follow(method, via[2], int(cseq[1]))
@@ -122,9 +123,8 @@ class GuestCall:
             raise Refused("a number that is not published")
         _match(_SDP, headers, "content-type")
         _require_plain_sound(body)
-        self._uri, self._target = uri, uri
-        self._tag = _match(_FROM, headers, "from")[1]
-        self._call_id = _match(_CALL_ID, headers, "call-id")[0]
+        tag, call_id = _match(_FROM, headers, "from")[1], _match(_CALL_ID, headers, "call-id")[0]
+        self._uri, self._target, self._tag, self._call_id = uri, uri, tag, call_id
 
     def _follow(self, method: str, branch: str, cseq: int) -> str:
         if method == "BYE" and self.answered and cseq > self._cseq:

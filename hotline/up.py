@@ -214,6 +214,8 @@ class Up:
             "",
             f"  desk   [bold]{web}[/]",
         ]
+        if self.settings.guest_calls:
+            lines.append(f"  call   [bold]{web}/call[/]")
         lines += [f"  trunk  sip:{line.number}@{sip}  ({line.name})" for line in city.lines]
         lines += [f"  state  {self.home.path}", ""]
         lines += [

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import threading
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
+import psutil
 from playwright.sync_api import BrowserContext, Page, expect
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -74,9 +77,15 @@ class GuestCity(DeskCity):
         return [channel for channel in self.lab.channels() if channel[0].startswith("PJSIP/guest-")]
 
     def sockets(self) -> int:
-        """WebSockets that Asterisk's HTTP server holds open."""
-        found = [line for line in self.lab.cli("pjsip show transports").splitlines() if " ws" in line]
-        return len(found)
+        """WebSockets that Asterisk's HTTP server holds open, the agents' among them."""
+        connections = psutil.Process(self.lab.server.pid).net_connections("tcp")
+        ours = [one for one in connections if one.laddr[1] == self.lab.http_port]
+        return sum(one.status == psutil.CONN_ESTABLISHED for one in ours)
+
+    def causes(self) -> list[str]:
+        """Why each guest's channel ended, by Asterisk's numbers."""
+        ended = [row for row in self.lab.events() if row[0] == "HANGUP" and row[4].startswith("PJSIP/guest-")]
+        return [str(json.loads(row[10])["hangupcause"]) for row in ended]
 
 
 class Visitor:
@@ -162,7 +171,7 @@ class Program:
         return f"http://127.0.0.1:{self.port}"
 
     async def visit(self) -> httpx.Response:
-        transport = httpx.AsyncHTTPTransport(local_address=self.address)
+        transport = httpx.AsyncHTTPTransport(local_address=self.address, verify=False)
         async with httpx.AsyncClient(transport=transport, timeout=20) as client:
             return await client.post(f"{self.base}/call/visit", headers={"Origin": self.base})
 
@@ -183,6 +192,14 @@ class Program:
 
     async def enter(self) -> ClientConnection:
         return await self.socket(await self.token())
+
+    async def call(self, call_id: str = "c1") -> ClientConnection:
+        """A call that Asterisk has taken."""
+        socket = await self.enter()
+        await socket.send(request("INVITE", call_id=call_id, body=SDP))
+        await self.answer(socket, "SIP/2.0 200")
+        await socket.send(request("ACK", call_id=call_id))
+        return socket
 
     async def answer(self, socket: ClientConnection, start: str) -> str:
         """The next message that begins so; what comes before is kept in `heard`."""
@@ -206,6 +223,25 @@ class Program:
 
 def until_quiet(city: GuestCity) -> None:
     until(lambda: not city.guest_channels(), "the guests' channels to be gone")
+
+
+Found = TypeVar("Found")
+
+
+class Loop:
+    """An event loop on a thread of its own: Playwright has the test's."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def __call__(self, work: Coroutine[Any, Any, Found]) -> Found:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(120)
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(10)
 
 
 LAB_GUESTS = Guests(secret="secret-of-the-relay", call_seconds=600)

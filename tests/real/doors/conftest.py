@@ -13,12 +13,12 @@ from storage.database import Database
 from tests.real import audio
 from tests.real.asterisk_lab import Lab, people, short_folder
 from tests.real.desk.city import Seat, launch
-from tests.real.doors.city import GUEST_HZ, LAB_GUESTS, GuestCity, Program, Visitor
+from tests.real.doors.city import GUEST_HZ, LAB_GUESTS, GuestCity, Loop, Program, Visitor
 
 
 @pytest.fixture
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """Two agents and the shift leader at browser phones. A marked test names other `guests` with `indirect`."""
+    """Two agents and the shift leader at browser phones. Other guests: indirect."""
     folder = short_folder()
     lab = Lab(folder, phones=people(0, browser=3), guests=getattr(request, "param", LAB_GUESTS))
     try:
@@ -81,6 +81,14 @@ def visitor(playwright: Playwright, city: GuestCity, tmp_path: Path) -> Iterator
 
     yield come
     browser.close()
+
+
+@pytest.fixture
+def run() -> Iterator[Loop]:
+    """Runs a coroutine to its end: run(guest.enter()). What it opened stays open."""
+    loop = Loop()
+    yield loop
+    loop.close()
 
 
 @pytest.fixture

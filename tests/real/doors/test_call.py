@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.real.asterisk_lab import MUSIC, PROMPTS
+from tests.real.asterisk_lab import PROMPTS
 from tests.real.desk.city import VOICE_HZ, Seat
-from tests.real.doors.city import GUEST_HZ, GuestCity, Visitor, until_quiet
-from tests.real.waiting import until
+from tests.real.doors.city import GuestCity, Visitor, until_quiet
 
 pytestmark = pytest.mark.real
 

@@ -54,7 +54,9 @@ export class Strip {
     for (const panel of this.element.querySelectorAll<HTMLElement>("[data-panel]")) {
       const show = panel.dataset["panel"] === name && (open ?? panel.hidden);
       panel.hidden = !show;
-      if (show) panel.querySelector<HTMLElement>("input, button")?.focus();
+      // With a colleague on the line the next step is to hand over.
+      const next = panel.querySelector<HTMLElement>("[data-act=complete]:enabled") ?? panel.querySelector("input, button");
+      if (show) next?.focus();
     }
     for (const button of this.element.querySelectorAll<HTMLElement>("[aria-controls]"))
       button.setAttribute("aria-expanded", String(!document.getElementById(button.getAttribute("aria-controls")!)!.hidden));

@@ -119,10 +119,15 @@ def _staff(*, changes_phones: bool) -> Iterator["Session"]:
 def _tell_asterisk(settings: "Settings", home: "Home", url: str) -> None:
     from hotline import wiring
 
-    server = wiring.asterisk(settings, home)
-    changed = wiring.render_config(settings, home, url, wiring.policy(settings), server.binary)
-    for line in wiring.reload(server, changed):
-        errors.print(line)
+    try:
+        server = wiring.asterisk(settings, home)
+        changed = wiring.render_config(settings, home, url, wiring.policy(settings), server.binary)
+        for line in wiring.reload(server, changed):
+            errors.print(line)
+    except wiring.FORESEEN:
+        errors.print("this is kept, but Asterisk has not been told: mend what follows, then run")
+        errors.print("  hotline config --reload")
+        raise
 
 
 def _refuse(why: "Refused") -> None:

@@ -38,6 +38,23 @@ def test_somebody_new_can_phone_at_once_and_no_longer_when_they_leave(
     assert "night1" not in people(city, "list").stdout
 
 
+def test_when_asterisk_cannot_be_told_what_was_kept_and_what_is_left_to_do_is_said(
+    city_up: tuple[City, Running],
+) -> None:
+    city, _ = city_up
+    city.environment["HOTLINE_ASTERISK"] = "/nowhere/asterisk"
+    try:
+        added = people(
+            city, *("add", "night2", "--name", "孙立", "--extension", "8051"), password="a long night\n"
+        )
+    finally:
+        del city.environment["HOTLINE_ASTERISK"]
+    assert added.returncode == 1
+    assert "this is kept, but Asterisk has not been told" in added.stderr
+    assert "hotline config --reload" in added.stderr
+    assert "night2" in people(city, "list").stdout
+
+
 def test_a_slip_is_told_with_its_remedy_and_changes_nothing(city_up: tuple[City, Running]) -> None:
     city, _ = city_up
     slip = people(city, "add", "agent1", "--name", "双", "--extension", "80", password="short\n")

@@ -1,7 +1,5 @@
 """Channel events of a real Asterisk 22, told into the record."""
 
-import csv
-from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,20 +8,16 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from cases.calls import Arrival, Opening, open_call, seal_call
-from cases.errors import NotVisible
-from cases.offers import offered
-from cases.visible import name
+from cases.calls import Arrival, Opening, open_call
 from storage.database import Database
-from storage.tables import Call, CallLeg, CallStep, Journal, Named, Person, PersonDuty, ReadMark
-from storage.viewer import Role, Viewer
+from storage.tables import Call, CallLeg, CallStep, Journal, ReadMark
 from telephony import cel
 from telephony.cel import CelReader
 from telephony.cel_file import CHUNK_BYTES
 from telephony.lost import end_lost_calls
 from tests.ivr.test_inbound import a_policy
+from tests.telephony.conftest import DATA, Read
 
-DATA = Path(__file__).parent / "data"
 SAMPLES = [
     "answered",
     "blind_back",
@@ -34,43 +28,6 @@ SAMPLES = [
     "injected",
     "refused",
 ]
-Read = Callable[..., int]
-
-
-@pytest.fixture
-def staff(database: Database) -> dict[str, int]:
-    """Two agents, by endpoint."""
-    with database.session() as session:
-        people = [
-            Person(login=f"a{n}", name=f"坐席{n}", role="agent", password_hash="", endpoint=f"e0000000{n}")
-            for n in (1, 2)
-        ]
-        session.add_all(people)
-        session.flush()
-        return {str(person.endpoint): person.id for person in people}
-
-
-@pytest.fixture
-def read(database: Database, tmp_path: Path) -> Read:
-    """Append a sample to the file and read on; `pieces` cuts it into so many reads."""
-    file = tmp_path / "cel.csv"
-    reader = CelReader(file, database, a_policy())
-
-    def append_and_read(sample: str, pieces: int = 1, upto: str = "", since: str = "") -> int:
-        """`upto` and `since`: only the records before, or from, the first of this type."""
-        data = (DATA / f"cel_{sample}.csv").read_bytes()
-        if upto or since:
-            there = data.index(f'"{upto or since}"'.encode())
-            data = data[:there] if upto else data[there:]
-        size = len(data) // pieces + 1
-        told = 0
-        for begin in range(0, len(data), size):
-            with file.open("ab") as stream:
-                stream.write(data[begin : begin + size])
-            told += reader.read()
-        return told
-
-    return append_and_read
 
 
 def the_call(database: Database) -> Call:
@@ -373,85 +330,3 @@ def test_a_call_whose_end_asterisk_never_told_ends_with_the_last_that_is_known(
     assert call.outcome == "answered"
     assert call.ended_at == datetime.fromtimestamp(1795297083.019941, UTC)
     assert end_lost_calls(database, set(), now) == 0
-
-
-def seal(database: Database, sample: str, people: Collection[int]) -> str:
-    """The sample's call, sealed, with these people's phones having shown it; its token is known."""
-    first = next(row for row in csv.reader((DATA / f"cel_{sample}.csv").open()) if row[5])
-    call_id, linkedid, at = first[5], first[3], datetime.fromtimestamp(float(first[1]), UTC)
-    with database.session() as session:
-        open_call(
-            session, Arrival(call_id, linkedid, "962299", "", True, at, offer_token="token"), a_policy()
-        )
-        seal_call(session, call_id, a_policy())
-        for person in people:
-            name(session, person, "offered", call_id=call_id)
-    return call_id
-
-
-def named(database: Database) -> list[int]:
-    with database.session() as session:
-        return list(session.scalars(select(Named.person_id).order_by(Named.person_id)))
-
-
-def sees(database: Database, person: int, call_id: str, token: str = "token") -> bool:
-    """Whether she is shown the call by the token her phone was given."""
-    with database.session() as session:
-        try:
-            offered(session, Viewer(person, Role.AGENT, ""), call_id, token)
-        except NotVisible:
-            return False
-        return True
-
-
-def test_an_agent_who_lets_a_sealed_call_ring_loses_sight_of_it_for_good(
-    database: Database, staff: dict[str, int], read: Read
-) -> None:
-    agent, other = staff["e00000001"], staff["e00000002"]
-    call_id = seal(database, "unanswered", [])
-    read("unanswered", upto="HANGUP")
-    assert sees(database, agent, call_id)
-    assert named(database) == [agent]
-    read("unanswered", since="HANGUP")
-    assert named(database) == []
-    assert not sees(database, agent, call_id)
-    assert not sees(database, other, call_id)  # her phone never rang, and the call is over
-    with database.session() as session:
-        entries = session.scalars(select(Journal).where(Journal.act == "call.offer_ended")).all()
-        assert [(entry.subject_id, entry.detail) for entry in entries] == [(call_id, {"person_id": agent})]
-
-
-def test_a_sealed_call_that_rings_at_her_again_is_shown_again(
-    database: Database, staff: dict[str, int], read: Read
-) -> None:
-    agent = staff["e00000001"]
-    call_id = seal(database, "unanswered", [agent])
-    read("unanswered", upto="LINKEDID_END")
-    with database.session() as session:
-        session.get_one(Call, call_id).outcome = "live"  # the caller waits on
-        session.add(PersonDuty(person_id=agent))
-    assert not sees(database, agent, call_id)
-    with database.session() as session:
-        session.get_one(PersonDuty, agent).live_call_id = call_id
-    assert sees(database, agent, call_id)
-
-
-def test_who_answers_a_sealed_call_keeps_sight_and_who_does_not_loses_it(
-    database: Database, staff: dict[str, int], read: Read
-) -> None:
-    call_id = seal(database, "blind_back", staff.values())
-    read("blind_back")
-    assert named(database) == [staff["e00000001"]]  # it came back to her when the colleague declined
-    assert sees(database, staff["e00000001"], call_id)
-
-
-def test_a_sealed_ring_that_dies_with_asterisk_is_out_of_sight_too(
-    database: Database, staff: dict[str, int], read: Read
-) -> None:
-    agent = staff["e00000001"]
-    call_id = seal(database, "unanswered", [agent])
-    read("unanswered", upto="HANGUP")
-    assert named(database) == [agent]
-    assert end_lost_calls(database, set(), datetime.now(UTC) + timedelta(days=365)) == 1
-    assert named(database) == []
-    assert not sees(database, agent, call_id)

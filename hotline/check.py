@@ -2,6 +2,8 @@
 
 import ipaddress
 import json
+import re
+import ssl
 import stat
 import time
 import urllib.request
@@ -12,27 +14,27 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-
 from sqlalchemy.exc import SQLAlchemyError
-from hotline import ground, health, logs, wiring
+
 from cases import alarms
-from hotline.home import Home
+from hotline import ground, health, logs, microphone, wiring
 from hotline.alarms import BY_NAME
+from hotline.cert import Keeper
+from hotline.home import Home
 from hotline.settings import CHECKOUT, Settings, SettingsError, load
 from routing.policy import Policy
 from storage import migrate
 from storage.database import Database, DatabaseAway
 from telephony.ami import AmiError, AmiLink
 from telephony.asterisk import AsteriskServer
-
 from web.messages import Catalogue
+
 PATIENCE_SECONDS = 5.0
 NOT_UP = "start it: hotline up"
 BUNDLES = {
     "agents/static/built/phone.js": "the phone",
     "doors/static/built/call.js": "the public page",
     "web/static/built/htmx.min.js": "the pages' script",
-    "web/static/built/sse.js": "the pages' events",
 }
 
 
@@ -84,14 +86,15 @@ def _findings() -> Iterator[Finding]:
     yield from _foreseen("policy", lambda: _policy(settings, home))
     yield from _foreseen("home", lambda: _home(home))
     yield from _foreseen("database", lambda: _database(wiring.database_url(settings, home)))
+    yield from _foreseen("alarm", lambda: _alarms(wiring.database_url(settings, home)))
     yield from _foreseen("people", lambda: _people(settings, home))
     yield from _foreseen("asterisk", lambda: _asterisk(wiring.asterisk(settings, home)))
     yield from _foreseen("manager", lambda: _manager(settings, home))
     yield from _foreseen("menu", lambda: _menu(settings))
-    yield from _foreseen("desk", lambda: _desk(settings))
+    yield from _foreseen("desk", lambda: _desk(settings, home))
+    yield from _foreseen("microphone", lambda: _microphone(settings, home))
     yield from _foreseen("ports", lambda: _ports(settings, home))
     yield from _bundles()
-    yield from _foreseen("alarm", lambda: _alarms(wiring.database_url(settings, home)))
 
 
 def _foreseen(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -151,13 +154,6 @@ def _database(url: str) -> Iterator[Finding]:
     yield Finding("clock", ticks, "ticks" if ticks else "does not tick", "" if ticks else NOT_UP)
 
 
-def _people(settings: Settings, home: Home) -> Iterator[Finding]:
-    """A password that everybody can read in our sources may be good on this machine only."""
-    if ipaddress.ip_address(settings.bind).is_loopback:
-        return
-    try:
-        known = [one.user for one in wiring.logins(wiring.database_url(settings, home))]
-    except DatabaseAway:
 def _alarms(url: str) -> Iterator[Finding]:
     """What the clock has raised; one that is of the day (nobody is ready) is no fault of the installation."""
     t = Catalogue("en", [CHECKOUT / "web/messages"])
@@ -172,6 +168,13 @@ def _alarms(url: str) -> Iterator[Finding]:
         yield Finding("alarm", ok, f"{told}, since {one.at:%Y-%m-%d %H:%M} UTC", remedy)
 
 
+def _people(settings: Settings, home: Home) -> Iterator[Finding]:
+    """A password that everybody can read in our sources may be good on this machine only."""
+    if ipaddress.ip_address(settings.bind).is_loopback:
+        return
+    try:
+        known = [one.user for one in wiring.logins(wiring.database_url(settings, home))]
+    except DatabaseAway:
         return  # told already
     if known:
         told = f"{', '.join(known)} log in with the demo's password, from the network"
@@ -186,8 +189,19 @@ def _asterisk(server: AsteriskServer) -> Iterator[Finding]:
         return
     yield Finding("asterisk", True, f"{told} runs, pid {server.pid}, calls up: {server.calls}")
     for line in server.cli("pjsip show registrations").splitlines():
-        if "trunk" in line and "Registered" not in line.split():
-            yield Finding("trunk", False, "the carrier has not registered us", "see HOTLINE_TRUNK_REGISTER")
+        if found := re.match(r"\s*trunk/sip:(\S+)\s.*\s(Registered|Rejected|Unregistered|Stopped)\b", line):
+            yield _trunk(*found.groups())
+
+
+def _trunk(carrier: str, state: str) -> Finding:
+    """How a carrier that wants us to register stands to us, by Asterisk's word for it."""
+    if state == "Registered":
+        return Finding("trunk", True, f"registered with {carrier}")
+    if state == "Rejected":
+        remedy = "correct HOTLINE_TRUNK_REGISTER, then run hotline config --reload"
+        return Finding("trunk", False, f"{carrier} refuses our user or password", remedy)
+    remedy = "see that HOTLINE_TRUNK_REGISTER names it rightly and no firewall stands between"
+    return Finding("trunk", False, f"{carrier} does not answer our registration", remedy)
 
 
 def _manager(settings: Settings, home: Home) -> Iterator[Finding]:
@@ -221,13 +235,22 @@ def _menu(settings: Settings) -> Iterator[Finding]:
     yield Finding("menu", False, told, "set HOTLINE_AGI_PORT to a port of its own")
 
 
-def _desk(settings: Settings) -> Iterator[Finding]:
-    address = f"http://{wiring.authority(settings.bind, settings.web_port)}/login"
+def _desk(settings: Settings, home: Home) -> Iterator[Finding]:
+    scheme = "https" if Keeper(home.tls).server.exists() else "http"
+    host = "127.0.0.1" if ipaddress.ip_address(settings.bind).is_unspecified else settings.bind
+    address = f"{scheme}://{wiring.authority(host, settings.web_port)}/login"
+    blind = ssl.create_default_context()  # names and certificates are looked at as "microphone"
+    blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
     try:
-        with urllib.request.urlopen(address, timeout=PATIENCE_SECONDS) as reply:
+        with urllib.request.urlopen(address, timeout=PATIENCE_SECONDS, context=blind) as reply:  # noqa: S310
             yield Finding("desk", True, f"{address} answers {reply.status}")
     except OSError as why:
         yield Finding("desk", False, f"{address}: {why}", NOT_UP)
+
+
+def _microphone(settings: Settings, home: Home) -> Iterator[Finding]:
+    for seen in microphone.look(settings, home):
+        yield Finding("microphone", not seen.remedy, seen.told, seen.remedy)
 
 
 def _ports(settings: Settings, home: Home) -> Iterator[Finding]:

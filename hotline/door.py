@@ -36,7 +36,10 @@ def context(file: Path) -> ssl.SSLContext:
 
 
 def speaking(context: ssl.SSLContext) -> type[asyncio.Protocol]:
-    """uvicorn's HTTP, each connection under TLS; a plain one is sent to the same address by https."""
+    """uvicorn's HTTP, each connection under TLS; a plain one is sent to the same address by https.
+
+    For asyncio's own loop: uvloop reads before it can be asked to wait.
+    """
 
     class Door(_Door):
         tls = context
@@ -52,25 +55,31 @@ class _Door(asyncio.Protocol):
     def __init__(self, **words: Any) -> None:
         self._words = words  # uvicorn's, for its protocol behind the door
         self._head = b""
+        self._under_tls = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        transport.pause_reading()
         self._transport = transport
         self._coming_in = asyncio.get_running_loop().create_task(self._come_in())
 
     async def _come_in(self) -> None:
+        self._transport.pause_reading()  # not in connection_made: older Pythons begin to read after it
         try:
             async with asyncio.timeout(FIRST_WORD_SECONDS):
                 first = await self._first_byte()
             if first != TLS_HANDSHAKE:
                 self._transport.resume_reading()  # what is said arrives in data_received
                 return
-            behind = AutoHTTPProtocol(**self._words)
+            self._under_tls = True
             loop = asyncio.get_running_loop()
-            secure = await loop.start_tls(self._transport, behind, self.tls, server_side=True)
-            if secure is not None:  # None: gone meanwhile
-                behind.connection_made(secure)
+            secure = await loop.start_tls(self._transport, self, self.tls, server_side=True)
+            if secure is None or secure.is_closing():  # gone meanwhile
+                return
+            behind = AutoHTTPProtocol(**self._words)
+            secure.set_protocol(behind)
+            behind.connection_made(secure)
+            if self._head:
+                behind.data_received(self._head)
         except (OSError, EOFError, TimeoutError):  # a scanner, or a browser without our authority
             self._transport.abort()
 
@@ -90,6 +99,8 @@ class _Door(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._head += data
+        if self._under_tls:  # said while the handshake was ending
+            return
         if b"\r\n\r\n" not in self._head and len(self._head) < LONGEST_HEAD:
             return
         line, host = LINE.match(self._head), HOST.search(self._head)

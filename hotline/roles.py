@@ -115,6 +115,7 @@ def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) ->
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
             http=door.speaking(tls) if tls else "auto",
+            loop="asyncio" if tls else "auto",
             callback_notify=at_work,  # on the event loop, once it serves
             timeout_notify=int(BEAT_SECONDS),
         )

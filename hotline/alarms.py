@@ -140,6 +140,8 @@ class Alarms:
         self._registers = registers
         self._late_seconds = late_seconds
         self._judge: Judge | None = None
+        for rule in RULES:
+            RAISED.labels(rule.name)
 
     def round(self) -> None:
         """Raises DatabaseAway, after the alarm that tells it."""

@@ -38,6 +38,11 @@ class Exported(StrEnum):
     tickets = "tickets"
 
 
+class Served(StrEnum):
+    asterisk = "asterisk"
+    postgres = "postgres"
+
+
 @app.command()
 def up() -> None:
     """Everything on this machine, until Ctrl-C."""
@@ -90,16 +95,47 @@ def config(
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    wait: Annotated[float, typer.Option(help="Seconds to wait for a database that is just starting.")] = 0.0,
+) -> None:
     """Bring the database to its newest shape."""
     from hotline import wiring
     from storage import migrate as migrations
 
     with foreseen():
         settings, home = _ground()
-        url = wiring.database_url(settings, home)
-        migrations.upgrade(url)
+        url = wiring.await_database(settings, home, wait)
+        wiring.prepare_database(url, home, wiring.policy(settings), with_demo=False)
         errors.print(f"the database is at {migrations.current(url)}")
+
+
+@app.command()
+def serve(what: Served) -> None:
+    """Become Asterisk or the embedded PostgreSQL, in the foreground: for systemd (hotline units)."""
+    from hotline import wiring
+
+    with foreseen():
+        settings, home = _ground()
+        home.prepare()
+        wiring.become(what.value, settings, home)
+
+
+@app.command()
+def units(
+    into: Annotated[Path | None, typer.Option(help="Write them into this folder.", file_okay=False)] = None,
+) -> None:
+    """systemd units for this installation, from its settings."""
+    from hotline import units as rendered
+
+    with foreseen():
+        settings, home = _ground()
+        texts = rendered.render(settings, home, rendered.systemd_version())
+        if into is None:
+            print("\n".join(texts.values()), end="")
+            return
+        for file in rendered.write(texts, into):
+            errors.print(f"wrote {file}")
+        errors.print("next: systemctl daemon-reload && systemctl enable --now hotline.target")
 
 
 @app.command()
@@ -136,6 +172,36 @@ def cert(
             certify.take(settings, home, *take, as_json=as_json)
         else:
             certify.make(settings, home, name or [], days, new_ca=new_ca, as_json=as_json)
+
+
+@app.command()
+def drain(
+    off: Annotated[
+        bool, typer.Option("--off", help="The upgrade is off: callers hear the menu again.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.", min=0)] = 300.0,
+    leave: Annotated[bool, typer.Option("--leave", help="Then end hotline up, and leave Asterisk.")] = False,
+) -> None:
+    """Before an upgrade: wait until the roles may be restarted without a caller noticing."""
+    from hotline import drain as draining
+    from hotline import wiring
+    from storage.database import Database
+
+    with foreseen():
+        settings, home = _ground()
+        database = Database(wiring.database_url(settings, home), pool_size=1)
+        if off:
+            was_on = draining.end(home, database)
+            errors.print("callers hear the menu again" if was_on else "there was no drain")
+            return
+        if not draining.wait(home, database, timeout, errors.print):
+            errors.print(
+                "[red]fault:[/] still under way: run it again, or take it back with hotline drain --off"
+            )
+            sys.exit(1)
+        if leave:
+            draining.leave(home)
+        errors.print("the roles may be restarted now: calls that talk or wait are with Asterisk")
 
 
 @app.command()

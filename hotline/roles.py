@@ -10,7 +10,7 @@ from functools import partial
 import structlog
 
 from cases.deadlines import load_calendar
-from hotline import clock, figures, logs, wiring
+from hotline import clock, drain, figures, logs, wiring
 from hotline.cert import Keeper
 from hotline.health import CHECK_SCRIPT, readiness
 from hotline.heart import BEAT_SECONDS, Heart
@@ -37,8 +37,8 @@ def run(role: str, settings: Settings, home: Home) -> None:
     """Be `role` until SIGTERM or Ctrl-C."""
     logs.configure(role, settings.log_level, settings.log_format)
     home.prepare()
-    figures.write_for_ever(home, role)
     figures.note_start(home, role)
+    figures.write_for_ever(home, role)
     stop, heart = threading.Event(), Heart()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
@@ -51,10 +51,17 @@ def ivr(settings: Settings, home: Home, stop: threading.Event, heart: Heart) -> 
     _many_files()
     database = Database(wiring.database_url(settings, home))
     answering = Answering(database, wiring.policy(settings), Spool(home.spool), load_calendar)
+
+    def unless_draining(line: Line, request: Request) -> None:
+        """Without an answer of ours the dialplan's own queue takes the call."""
+        if not drain.is_on(home):
+            answering(line, request)
+
+    drain.end(home, database)
     server = AgiServer(
         LOOPBACK,
         settings.agi_port,
-        {"inbound": answering, CHECK_SCRIPT: _here},
+        {"inbound": unless_draining, CHECK_SCRIPT: _here},
         prompt_seconds=prompt_seconds(home.asterisk_lib / "sounds"),
         each_round=heart.beat,
     )
@@ -95,6 +102,7 @@ def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) ->
             ready=readiness(database, link, settings.agi_port),
             metrics=figures.Figures(home, database).text,
             readers=settings.metrics_readers,
+            is_draining=partial(drain.is_on, home),
         ),
     )
 

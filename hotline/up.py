@@ -42,6 +42,10 @@ class Stopped(BaseException):
     """Somebody asked us to stop (Ctrl-C, SIGTERM, a closed terminal)."""
 
 
+class Left(BaseException):
+    """Somebody asked us to end, and to leave the servers running (SIGUSR1, of `hotline drain --leave`)."""
+
+
 @dataclass(slots=True)
 class Kept:
     """A server that outlives us: looked at each beat, started again when it is gone."""
@@ -85,11 +89,15 @@ class Up:
         with ground.only_one(self.home):
             for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(name, _stop)
+            signal.signal(signal.SIGUSR1, _leave)
             try:
                 self._raise()
                 self._watch()
             except Stopped:
                 self._lower(adopted=True)
+            except Left:
+                self._lower_roles()
+                self.tell("Asterisk and PostgreSQL go on; the next hotline up adopts them")
             except BaseException:
                 self._lower(adopted=False)  # a start that fails ends no call that it found going on
                 raise
@@ -241,10 +249,15 @@ class Up:
 
     def _lower(self, *, adopted: bool) -> None:
         """Calls first, so that their last words reach the clock; the database last."""
-        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(name, signal.SIG_IGN)
         self._lowering = True
+        _be_deaf()
         self._lower_kept(ASTERISK, adopted=adopted)
+        self._lower_roles()
+        self._lower_kept(POSTGRES, adopted=adopted)
+
+    def _lower_roles(self) -> None:
+        self._lowering = True
+        _be_deaf()
         for child in self.children:
             child.stop()
         until = time.monotonic() + STOP_SECONDS
@@ -252,7 +265,6 @@ class Up:
             child.wait(until)
         if self.children:
             self._step("voice menu, desk and clock stopped")
-        self._lower_kept(POSTGRES, adopted=adopted)
 
     def _lower_kept(self, name: str, *, adopted: bool) -> None:
         server = self._kept.get(name)
@@ -267,6 +279,16 @@ class Up:
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
     raise Stopped
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    raise Left
+
+
+def _be_deaf() -> None:
+    """Once is enough: what is being ended is ended in order."""
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(name, signal.SIG_IGN)
 
 
 def _may(user: str, *command: str) -> bool:

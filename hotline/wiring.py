@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import sys
+import time
 from collections.abc import Iterable
 from contextlib import closing
 from functools import partial
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 AMI_USER = "hotline"
 SEED_SECONDS = 30.0
+WAIT_SECONDS = 0.2
 EXPORT_SECONDS = 3600.0
 TEMPLATES = CHECKOUT / "asterisk-config"
 
@@ -117,6 +119,29 @@ def database_url(settings: Settings, home: Home) -> str:
     """Where the database is; the embedded one need not be running."""
     server = postgres(settings, home)
     return server.url if server else settings.database_url
+
+
+def await_database(settings: Settings, home: Home, seconds: float) -> str:
+    """The URL, once somebody else's start of the embedded server is over, and its database made."""
+    server = postgres(settings, home)
+    if server is None:
+        return settings.database_url
+    until = time.monotonic() + seconds
+    while server.pid is None and time.monotonic() < until:
+        time.sleep(WAIT_SECONDS)
+    return server.url if server.pid is None else server.start()
+
+
+def become(what: str, settings: Settings, home: Home) -> None:
+    """Turn this process into `asterisk` or `postgres`. Raises WiringError, ServerError, AsteriskFault."""
+    if home.owner is not None:
+        raise WiringError(f"{what} does not serve as root: run this as the user {home.owner}")
+    if what == "asterisk":
+        asterisk(settings, home).become()
+    server = postgres(settings, home)
+    if server is None:
+        raise WiringError("HOTLINE_DATABASE_URL names a server of your own: start that one")
+    server.become()
 
 
 def require_database(url: str) -> None:

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import psycopg
+from prometheus_client import Counter
 from psycopg import errors
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -29,8 +30,15 @@ PROBE_SECONDS = 0.5  # between two tries whether a mute server speaks again
 _patience: ContextVar[float] = ContextVar("patience", default=CONNECT_SECONDS)
 
 
+AWAY = Counter("hotline_database_away", "How often the database could not be had")
+
+
 class DatabaseAway(RuntimeError):
     """The database cannot be reached, or did not answer within the limit; nothing was stored."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        AWAY.inc()
 
 
 class Database:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import psycopg
@@ -80,6 +81,20 @@ class EmbeddedServer:
         self._wait_until(self._accepts, START_SECONDS, "does not accept connections")
         self._make_database()
         return self.url
+
+    def become(self) -> NoReturn:
+        """Turn this process into the server, in the foreground, for a supervisor such as systemd.
+
+        The cluster is made at first; `start` of another process makes the database. Raises ServerError.
+        """
+        self._check()
+        if self.pid is not None:
+            raise ServerError(f"PostgreSQL runs already in {self.folder} (pid {self.pid}): stop that first")
+        programs = self._programs()
+        self._make_cluster(programs)
+        command = self._command(programs)
+        os.chdir("/")
+        os.execv(command[0], command)  # noqa: S606
 
     def stop(self) -> None:
         """Fast shutdown: open transactions are rolled back. Harmless when nothing runs."""
@@ -171,7 +186,7 @@ class EmbeddedServer:
             self.folder.rmdir()
         fresh.rename(self.folder)
 
-    def _launch(self, programs: Path) -> None:
+    def _command(self, programs: Path) -> list[str]:
         # A file left by a killed server may name a process id that somebody else now has.
         (self.folder / "postmaster.pid").unlink(missing_ok=True)
         options = {
@@ -194,6 +209,10 @@ class EmbeddedServer:
         command = [str(programs / "postgres"), "-D", str(self.folder)]
         for key, value in options.items():
             command += ["-c", f"{key}={value}"]
+        return command
+
+    def _launch(self, programs: Path) -> None:
+        command = self._command(programs)
         account = self._account()
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(

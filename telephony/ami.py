@@ -47,8 +47,10 @@ __all__ = [
 
 log = structlog.get_logger("ami")
 
-CONNECTED = Gauge("hotline_ami_connected", "Is Asterisk's manager reached (1) or not (0)")
-LOGINS = Counter("hotline_ami_logins", "Log-ins at Asterisk's manager; each after the first is a reconnect")
+CONNECTED = Gauge("hotline_ami_connected", "Is Asterisk's manager reached (1) or not (0)", ["link"])
+LOGINS = Counter(
+    "hotline_ami_logins", "Log-ins at Asterisk's manager; each after the first is a reconnect", ["link"]
+)
 FAULTS = Counter("hotline_ami_faults", "Lost or failed manager links, by class of fault", ["fault"])
 
 
@@ -108,6 +110,7 @@ class AmiLink:
         self._peer_name = f"{host}:{port}"
         self._credentials = {"Username": user, "Secret": secret, "Events": "on" if watch else "off"}
         self._watch = watch
+        self._use = "events" if watch else "acts"
         self._patience = patience
         self._inbox: Inbox[Message, Snapshot] = Inbox(capacity, self._want_snapshot)
         self._on_event: list[Callable[[Message], None]] = []
@@ -219,8 +222,8 @@ class AmiLink:
             protocol = await self._log_in()
             self._protocol = protocol
             self.figures.logins += 1
-            LOGINS.inc()
-            CONNECTED.set(1)
+            LOGINS.labels(self._use).inc()
+            CONNECTED.labels(self._use).set(1)
             self._said = ""
             log.info("ami.connected", peer=self._peer_name, banner=protocol.wire.banner)
             return await self._tend(protocol)
@@ -233,7 +236,7 @@ class AmiLink:
             return AmiDown(repr(fault))
         finally:
             self._protocol = None
-            CONNECTED.set(0)
+            CONNECTED.labels(self._use).set(0)
             if protocol is not None:
                 protocol.close()
 

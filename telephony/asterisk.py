@@ -12,6 +12,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -155,6 +156,23 @@ class AsteriskServer:
         self._child = self._launch()
         self._wait_booted(self._child, time.monotonic() + limit_seconds)
 
+    def become(self) -> NoReturn:
+        """Turn this process into Asterisk, in the foreground, for a supervisor such as systemd."""
+        if self.pid is not None:
+            raise AsteriskFault(f"Asterisk runs already on {self.config} (pid {self.pid}): stop that first")
+        for name in ("asterisk.pid", "asterisk.ctl"):
+            (self.run_folder / name).unlink(missing_ok=True)
+        os.chdir(self.run_folder)
+        command = [*self.binary.argv, "-f", "-C", str(self.config)]
+        os.execve(command[0], command, self._environment())  # noqa: S606
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": str(self.run_folder),
+            "LC_ALL": "C.UTF-8",
+        }
+
     def _launch(self) -> subprocess.Popen[bytes]:
         try:
             with self.output.open("wb") as output:
@@ -164,11 +182,7 @@ class AsteriskServer:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     cwd=self.run_folder,
-                    env={
-                        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-                        "HOME": str(self.run_folder),
-                        "LC_ALL": "C.UTF-8",
-                    },
+                    env=self._environment(),
                     start_new_session=True,
                     user=self.run_as,
                     group=self.run_as,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.house import House
-from tests.real import audio
+from hotline.lab import audio
 from tests.real.asterisk_lab import LINE, TRUNK
 from tests.real.ports import free_port
 

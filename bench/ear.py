@@ -6,7 +6,7 @@ import struct
 import time
 from itertools import pairwise
 
-from tests.real.media import Media
+from hotline.lab.media import Media
 from tests.real.phone import Phone
 
 FRAME_SECONDS = 0.02

@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hotline.lab import audio
 from hotline.settings import CHECKOUT, Settings
 from telephony.asterisk import AsteriskServer, find
 from telephony.config import (
@@ -19,7 +20,6 @@ from telephony.config import (
     reload_commands,
     render,
 )
-from tests.real import audio
 from tests.real.ports import free_port, free_range
 from tests.real.running import QUEUE, Running
 from tests.real.waiting import until

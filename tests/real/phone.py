@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from tests.real.media import Media, peer_of, sdp
+from hotline.lab.media import Media, peer_of, sdp
 from tests.real.waiting import until
 
 ANYBODY = "13800000000"

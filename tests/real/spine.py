@@ -16,12 +16,12 @@ from cases import people
 from hotline import wiring
 from hotline.demo import DEMO_PASSWORD
 from hotline.home import Home
+from hotline.lab import audio
 from hotline.settings import Settings
 from storage.database import Database
 from storage.server import EmbeddedServer
 from storage.viewer import Role
 from tests.hotline.city import City, Running
-from tests.real import audio
 from tests.real.asterisk_lab import LINE, TRUNK
 from tests.real.desk.city import Seat, launch
 from tests.real.ports import free_port

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hotline.lab import audio
+from hotline.lab.audio import Samples
 from hotline.settings import CHECKOUT
 from routing.policy import load
 from storage.database import Database
 from telephony.cel import CelReader
 from telephony.ledger import Ledger
-from tests.real import audio
 from tests.real.agi_stand_in import AgiStandIn
 from tests.real.asterisk_lab import LINE, MUSIC, PROMPTS, Lab
-from tests.real.audio import Samples
 from tests.real.phone import Leg, Phone, answered
 from tests.real.waiting import until
 

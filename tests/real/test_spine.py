@@ -14,8 +14,8 @@ import httpx
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from hotline.lab import audio
 from tests.hotline.conftest import new_city
-from tests.real import audio
 from tests.real.sip_trace import Seen, SipTrace
 from tests.real.sipp import SippCall
 from tests.real.spine import CALLER_HZ, MENU_HZ, Agent, House, fetch, play_and_seek

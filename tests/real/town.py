@@ -17,13 +17,13 @@ from sqlalchemy import select, update
 
 from cases.duty import set_wanted
 from hotline.home import Home
+from hotline.lab import audio
 from hotline.settings import CHECKOUT
 from storage.database import Database, DatabaseAway
 from storage.server import EmbeddedServer
 from storage.tables import Call, CallLeg, CallStep, Person, PersonDuty, Recording, SipSecret
 from telephony.asterisk import AsteriskServer, find
 from tests.hotline.city import City, Running
-from tests.real import audio
 from tests.real.phone import Leg, Phone, answered
 from tests.real.waiting import until
 

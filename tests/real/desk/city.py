@@ -18,6 +18,7 @@ from cases.deadlines import load_calendar
 from cases.duty import set_wanted
 from cases.ticket_form import TicketForm
 from cases.tickets import save_ticket
+from hotline.lab import audio
 from hotline.settings import CHECKOUT
 from ivr.answering import Answering, prompt_seconds
 from ivr.spool import Spool
@@ -29,7 +30,6 @@ from storage.viewer import Role, Viewer
 from telephony.agi_server import AgiServer
 from telephony.ami import AmiLink
 from telephony.watch import Watch
-from tests.real import audio
 from tests.real.asterisk_lab import AMI_SECRET, Lab
 from tests.real.phone import Leg, Phone
 from tests.real.ports import free_port

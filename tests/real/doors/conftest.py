@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from doors.limits import Limits
+from hotline.lab import audio
 from storage.database import Database
-from tests.real import audio
 from tests.real.asterisk_lab import Lab, people, short_folder
 from tests.real.desk.city import Seat, launch
 from tests.real.doors.city import GUEST_HZ, LAB_GUESTS, GuestCity, Loop, Program, Visitor

@@ -73,7 +73,7 @@ def pop(request: Request, call_id: str, offer: str = "") -> Response:
         or found.call.number_raw
         or t("desk.record.web" if found.call.origin == "web" else "desk.record.withheld"),
         line_name=f"{found.call.line} {line.name if line else ''}".strip(),
-        form_id=f"{call_id}:{found.tickets[0].id if found.tickets else 0}",
+        form_id=f"{call_id}:{who.person_id}:{found.tickets[0].id if found.tickets else 0}",
         draft={"revision": kept.revision, "body": kept.body} if kept else {"revision": 0, "body": {}},
         close_keys=CLOSE_KEYS,
         **_names(at.policy, t.language),

@@ -142,7 +142,7 @@ def _chromium(asterisk: str, relay: Relay) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="hl-chromium-", ignore_cleanup_errors=True) as profile:
         argv = [
             *("/usr/bin/chromium", "--headless", "--no-sandbox", "--no-first-run", "--disable-sync"),
-            *("--window-size=1280,807", "--lang=zh-CN", f"--user-data-dir={profile}"),  # the page: 1280 × 720
+            *("--window-size=1280,863", "--lang=zh-CN", f"--user-data-dir={profile}"),  # the page: 1280 × 720
             *("--disable-component-update", "--disable-background-networking"),
             "--use-fake-ui-for-media-stream",
             "--use-fake-device-for-media-stream",

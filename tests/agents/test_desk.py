@@ -55,6 +55,13 @@ def test_a_sealed_call_opens_to_the_agent_it_is_offered_to_and_to_nobody_else(
         assert list(named) == ["offered"]
 
 
+def test_a_record_is_for_those_who_are_logged_in_and_take_calls_whatever_token_they_bring(site: Site) -> None:
+    offer = {"offer": token(site, site.seed.calls[0])}
+    path = f"/desk/calls/{site.seed.calls[0]}"
+    assert site.client().get(path, params=offer, headers=JSON).status_code == 401
+    assert site.client("zhao").get(path, params=offer, headers=JSON).status_code == 403
+
+
 def test_that_asterisk_sees_the_call_at_her_phone_opens_it_too(site: Site) -> None:
     call_id, chen = site.seed.calls[2], site.client("chen")
     assert chen.get(f"/desk/calls/{call_id}").status_code == 404

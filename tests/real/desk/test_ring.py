@@ -22,6 +22,8 @@ def test_the_record_is_on_the_screen_before_the_agent_answers_and_the_ticket_is_
     expect(work.locator(".record-number")).to_have_text("139 8111 2233")
     expect(work).to_contain_text("绵阳新星机械有限公司")
     expect(work.locator(".record-pressed")).to_contain_text("求助")
+    asked = "performance.getEntriesByType('resource').filter(({ name }) => name.includes('?offer=')).length"
+    assert agent.page.evaluate(asked) == 1  # on its way before the phone had read the INVITE, and not again
 
     agent.page.keyboard.press("a")
     agent.says("通话中")

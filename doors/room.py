@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from doors.limits import TooMuch
 from doors.relay import Door, Relay
 from doors.sip import DOMAIN
+from routing.numbers import display
 from web.login import address
 from web.render import page
 from web.services import Room
@@ -28,7 +29,7 @@ def room(door: Door) -> Room:
             request,
             "call.html",
             lines=door.lines,
-            line_options=[(line.number, f"{line.name}　{line.number}") for line in door.lines],
+            line_options=[(line.number, f"{line.name}　{display(line.number)}") for line in door.lines],
             domain=DOMAIN,
             is_open=bool(door.limits.calls),
             minutes=round(door.call_seconds / 60),

@@ -79,8 +79,11 @@ class Page {
     this.#find("[data-now]")?.setAttribute("data-tone", tone);
     const mark = this.#find("[data-now] use");
     mark?.setAttribute("href", (mark.getAttribute("href") ?? "").replace(/#.*/, `#mark-${shape}`));
-    this.#show("[data-act=dial]", !busy(state));
-    this.#show("[data-act=hangup]", busy(state));
+    const [shown, hidden] = busy(state) ? ["hangup", "dial"] : ["dial", "hangup"];
+    const pressed = this.#find(`[data-act=${hidden}]`) === document.activeElement;
+    this.#show(`[data-act=${shown}]`, true);
+    if (pressed) this.#find(`[data-act=${shown}]`)?.focus();
+    this.#show(`[data-act=${hidden}]`, false);
     this.#show("[data-act=mute]", inCall(state));
     this.#show("[data-pad]", inCall(state));
     this.#find("[data-act=mute]")?.setAttribute("aria-pressed", String(this.#muted));

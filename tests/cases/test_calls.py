@@ -65,6 +65,15 @@ def test_a_withheld_number_is_forgotten_even_when_told_later(database: Database,
         assert (call.number_raw, call.number, call.number_kind) == ("", None, "withheld")
 
 
+def test_a_guest_of_the_web_page_has_no_number_whatever_her_browser_says(
+    database: Database, policy: Policy
+) -> None:
+    with database.session() as session:
+        open_call(session, replace(ARRIVAL, origin="web"), policy)
+        call = session.get_one(Call, "c1")
+        assert (call.origin, call.number_raw, call.number, call.number_kind) == ("web", "", None, "web")
+
+
 def test_steps_with_a_fingerprint_are_noted_once(database: Database, policy: Policy, staff: Staff) -> None:
     with database.session() as session:
         open_call(session, ARRIVAL, policy)

@@ -14,6 +14,7 @@ from hotline.settings import CHECKOUT
 from telephony.config import (
     ConfigFacts,
     Folders,
+    Guests,
     Phone,
     PublishedLine,
     QueueFacts,
@@ -217,3 +218,25 @@ def test_the_manager_listens_on_loopback_with_no_right_to_commands(tmp_path: Pat
     rights = re.findall(r"^(?:read|write) = (.*)$", text, re.MULTILINE)
     assert not {"command", "config", "all", "dialplan", "system"} & set(rights[1].split(","))
     assert "command" not in rights[0]
+
+
+def test_guests_are_known_by_the_relays_secret_alone_and_only_where_they_are_let_in(tmp_path: Path) -> None:
+    guests = Guests(secret="relay-secret", call_seconds=90)
+    pjsip = rendered(tmp_path, "pjsip.conf", guests=guests)
+    assert "endpoint_identifier_order = ip,header,username\n" in pjsip
+    guest = section(pjsip, "guest", "endpoint")
+    for line in (
+        "identify_by = header",
+        "context = from-guest",
+        "allow_transfer = no",
+        "allow_subscribe = no",
+    ):
+        assert f"\n{line}\n" in guest
+    assert "match_header = X-Hotline-Guest: relay-secret\n" in section(pjsip, "guest", "identify")
+    dialplan = (tmp_path / "etc/extensions.conf").read_text()
+    assert "[from-guest]\nexten => 962299,1," in dialplan
+    assert "HOTLINE_LIMIT=90" in dialplan
+    closed = rendered(tmp_path, "pjsip.conf")
+    assert "endpoint_identifier_order = ip,username\n" in closed
+    assert "guest" not in closed
+    assert "[from-guest]" not in (tmp_path / "etc/extensions.conf").read_text()

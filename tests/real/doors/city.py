@@ -49,6 +49,7 @@ EARS = """
     }
   };
 """
+HEARS = "(hz) => window.hears !== undefined && hears(hz) > -60"
 
 
 class GuestCity(DeskCity):
@@ -113,12 +114,9 @@ class Visitor:
     def press(self, key: str) -> None:
         self.page.click(f"[data-digit='{key}']")
 
-    def hears(self, hz: float) -> bool:
-        return bool(self.page.evaluate("(hz) => window.hears ? hears(hz) > -60 : false", hz))
-
-    def wait_to_hear(self, hz: float, what: str) -> None:
+    def wait_to_hear(self, hz: float) -> None:
         """Each look runs the page's own loop; a bare sleep here would stop Playwright's."""
-        self.page.wait_for_function("(hz) => window.hears && hears(hz) > -60", arg=hz, timeout=30_000)
+        self.page.wait_for_function(HEARS, arg=hz, timeout=30_000)
 
 
 SDP = "\r\n".join(

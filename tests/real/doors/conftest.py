@@ -13,7 +13,7 @@ from hotline.lab import audio
 from storage.database import Database
 from tests.real.asterisk_lab import Lab, people, short_folder
 from tests.real.desk.city import Seat, launch
-from tests.real.doors.city import GUEST_HZ, LAB_GUESTS, GuestCity, Loop, Program, Visitor
+from tests.real.doors.city import EARS, GUEST_HZ, LAB_GUESTS, GuestCity, Loop, Program, Visitor
 
 
 @pytest.fixture
@@ -63,6 +63,7 @@ def browser(playwright: Playwright, city: GuestCity) -> Iterator[Browser]:
 def seat(browser: Browser, city: GuestCity) -> Callable[..., Seat]:
     def sit(login: str = "agent1") -> Seat:
         context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="zh-CN")
+        context.add_init_script(EARS)
         return Seat(context, city.base, login).log_in()
 
     return sit

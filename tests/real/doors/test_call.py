@@ -3,10 +3,13 @@
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import Playwright, expect
 
+from doors.limits import Limits
+from telephony.config import Guests
 from tests.real.asterisk_lab import PROMPTS
 from tests.real.desk.city import VOICE_HZ, Seat
-from tests.real.doors.city import GuestCity, Visitor, until_quiet
+from tests.real.doors.city import GUEST_HZ, HEARS, GuestCity, Loop, Program, Visitor, until_quiet
 
 pytestmark = pytest.mark.real
 
@@ -17,13 +20,18 @@ def test_a_newcomer_hears_the_menu_presses_a_key_and_speaks_with_the_agent(
     agent = seat("agent1").go_ready()
     guest = visitor().dial()
     guest.says("正在听语音提示")
-    guest.wait_to_hear(PROMPTS["menu"], "the menu")
+    guest.wait_to_hear(PROMPTS["menu"])
     guest.press("2")
     agent.rings()
+    expect(agent.page.locator(".record-number")).to_have_text("网页来电")
+    expect(agent.page.locator(".record")).to_contain_text("没有号码可回拨")
     agent.page.keyboard.press("a")
     agent.says("通话中")
     guest.says("正在与工作人员通话")
-    guest.wait_to_hear(VOICE_HZ, "the agent")
+    guest.wait_to_hear(VOICE_HZ)
+    agent.page.wait_for_function(HEARS, arg=GUEST_HZ)
+    guest.page.click("[data-act=mute]")
+    agent.page.wait_for_function(f"(hz) => !({HEARS})(hz)", arg=GUEST_HZ)
     guest.page.click("[data-act=hangup]")
     guest.says("通话已结束")
     agent.says("话后处理")
@@ -31,4 +39,50 @@ def test_a_newcomer_hears_the_menu_presses_a_key_and_speaks_with_the_agent(
     call = city.calls()[-1]
     assert (call.origin, call.kind, call.number, call.number_kind) == ("web", "help", None, "web")
     assert not [word for word in guest.words if word.startswith("error")]
-    city.lab.assert_clean_log()
+    city.lab.assert_clean_log("hotline/connecting does not exist")  # the lab has no such sound
+
+
+@pytest.mark.parametrize("lab", [Guests(secret="secret-of-the-relay", call_seconds=5)], indirect=True)
+def test_asterisk_ends_a_guests_call_whose_time_is_up(
+    city: GuestCity, visitor: Callable[..., Visitor]
+) -> None:
+    guest = visitor().dial()
+    guest.wait_to_hear(PROMPTS["menu"])
+    guest.press("1")
+    guest.says("正在等候工作人员")
+    guest.says("通话已结束")
+    until_quiet(city)
+
+
+class TestOneLine:
+    """With a single place for guests, and browsers of several kinds."""
+
+    @pytest.fixture
+    def limits(self) -> Limits:
+        return Limits(calls=1)
+
+    def test_who_cannot_call_is_told_why_and_what_to_do(
+        self,
+        city: GuestCity,
+        playwright: Playwright,
+        visitor: Callable[..., Visitor],
+        program: Callable[..., Program],
+        run: Loop,
+    ) -> None:
+        for flags, words in (
+            (["--no-sandbox"], "这台设备没有找到麦克风"),
+            (["--no-sandbox", "--use-fake-device-for-media-stream"], "麦克风没有获得允许"),
+        ):
+            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
+            guest = Visitor(browser.new_context(locale="zh-CN"), city.base).dial()
+            guest.is_told(words)
+            guest.says("没有接通")
+            browser.close()
+        up = run(program("127.0.0.9").call())
+        guest = visitor(locale="en-US").dial()
+        guest.is_told("Too many people are calling from the page")
+        run(up.close())
+        until_quiet(city)
+        city.lab.server.stop()
+        guest.dial().is_told("The hotline cannot be reached right now")
+        city.lab.server.start()

@@ -4,10 +4,12 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from cases.calls import Arrival
 from cases.refused import MOST_A_MINUTE, refuse_calls, refused_id
 from routing.policy import load
+from storage.tables import Call
 from tests.web.site import POLICY, Site
 
 
@@ -19,6 +21,20 @@ def test_every_visible_call_is_listed_newest_first(site: Site) -> None:
     text = site.client("liu").get("/calls").text
     positions = [text.index(call_id) for call_id in (site.seed.calls[3], *site.seed.calls[:3])]
     assert positions == sorted(positions)
+
+
+def test_the_labs_calls_are_listed_when_asked_for(site: Site) -> None:
+    client, one = site.client("liu"), update(Call).where(Call.id == site.seed.calls[0])
+    with site.database.session() as session:
+        session.execute(one.values(origin="lab"))
+    try:
+        assert site.seed.calls[0] not in client.get("/calls").text
+        text = client.get("/calls", params={"origin": "lab"}).text
+        assert site.seed.calls[0] in text
+        assert rows(text) == 1
+    finally:
+        with site.database.session() as session:
+            session.execute(one.values(origin="trunk"))
 
 
 def test_a_sealed_call_does_not_exist_for_those_not_named(site: Site) -> None:

@@ -34,7 +34,14 @@ def test_all_that_the_tests_need_is_locked_with_the_versions_that_run() -> None:
     assert {package: dev.get(package) for package in run} == run
 
 
-@pytest.mark.parametrize("name", ["run.txt", "dev.txt", "build.txt"])
+def test_all_that_the_lab_needs_is_locked_with_the_versions_that_run_and_are_tested() -> None:
+    run, lab, dev = locked("run.txt"), locked("lab.txt"), locked("dev.txt")
+    assert named(PROJECT["optional-dependencies"]["lab"]) - set(lab) == set()
+    assert {package: lab.get(package) for package in run} == run
+    assert {package: dev.get(package) for package in lab} == lab
+
+
+@pytest.mark.parametrize("name", ["run.txt", "lab.txt", "dev.txt", "build.txt"])
 def test_every_locked_python_package_has_a_hash(name: str) -> None:
     blocks = re.split(r"\n(?=\S)", (CHECKOUT / "locks" / name).read_text().strip())
     assert [block.split()[0] for block in blocks if "--hash=sha256:" not in block] == []

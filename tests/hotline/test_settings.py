@@ -21,6 +21,12 @@ def test_everything_has_a_default_on_this_machine(home: Path) -> None:
     assert (settings.home, settings.bind, settings.web_port) == (home, "127.0.0.1", 8080)
 
 
+def test_the_labs_address_is_no_trunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOTLINE_TRUNK_PEERS", "127.0.0.2,127.0.0.3:5070")
+    with pytest.raises(SettingsError, match="lab"):
+        load()
+
+
 def test_the_file_in_the_home_is_read_and_the_environment_wins(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import lab
 from telephony.live import Live, Member
 from telephony.reconcile import Add, Pause, Remove, Repair, Resume, Wish, Word, repairs
 
@@ -44,6 +45,12 @@ def found(
 def kinds(out: list[Repair]) -> list[tuple[type, str]]:
     """Each repair and what it turns on: the queue or the reason."""
     return [(type(r), r.queue if isinstance(r, Add | Remove) else getattr(r, "reason", "")) for r in out]
+
+
+def test_the_labs_agent_serves_the_twins_alone_and_nobody_else_does() -> None:
+    tester = Wish(7, lab.AGENT, "ready", "", NOW)
+    out = found([tester, wish("ready")], [member(at=lab.AGENT), member(), member(queue="main-lab")])
+    assert kinds(out) == [(Remove, "main"), (Remove, "main-lab"), (Add, "main-lab")]
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,26 @@ def test_a_bad_setting_is_named_with_its_remedy(
     assert line.endswith(f"; correct it in the environment or in {home}/hotline.env")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("TRUNK_CODECS", "g729,alaw", "g729 cannot be spoken here"),
+        ("TRUNK_CODECS", ",", "have the other side offer G.711"),
+        ("TRUNK_DTMF", "rfc2833", "should be rfc4733, inband, info or auto"),
+        ("EXTERNAL_ADDRESS", "gw.example.cn", "not a name"),
+        ("EXTERNAL_ADDRESS", "0.0.0.0", "write the router's"),
+        ("LOCAL_NETS", "192.168.1.5/16", "write networks such as 192.168.0.0/16"),
+        ("ASTERISK_TLS_PORT", "8088", "each needs a port of its own"),
+    ],
+)
+def test_a_trunk_setting_that_cannot_be_is_told_with_what_can(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, remedy: str
+) -> None:
+    monkeypatch.setenv(f"HOTLINE_{name}", value)
+    with pytest.raises(SettingsError, match=f"HOTLINE_{name}.*{remedy}"):
+        load()
+
+
 def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOTLINE_WEB_PORT", "x")
     monkeypatch.setenv("HOTLINE_SIP_PORT", "y")

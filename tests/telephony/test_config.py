@@ -15,9 +15,11 @@ from telephony.config import (
     ConfigFacts,
     Folders,
     Guests,
+    Nat,
     Phone,
     PublishedLine,
     QueueFacts,
+    Tls,
     Trunk,
     needs_restart,
     reload_commands,
@@ -79,6 +81,48 @@ def test_a_changed_port_needs_a_restart(tmp_path: Path) -> None:
     render(TEMPLATES, tmp_path / "etc", facts(tmp_path))
     changed = render(TEMPLATES, tmp_path / "etc", facts(tmp_path, rtp_start=30000, rtp_end=30100))
     assert [path.name for path in needs_restart(changed)] == ["rtp.conf"]
+
+
+def test_without_a_certificate_asterisks_http_is_plain_and_on_this_machine_alone(tmp_path: Path) -> None:
+    text = rendered(tmp_path, "http.conf", bind="0.0.0.0")
+    assert "bindaddr = 127.0.0.1\n" in text
+    assert "tls" not in text
+
+
+@pytest.mark.parametrize(("bind", "at"), [("0.0.0.0", "0.0.0.0:8089"), ("fd00::2", "[fd00::2]:8089")])
+def test_with_a_certificate_browser_phones_are_served_under_tls_where_the_hotline_listens(
+    tmp_path: Path, bind: str, at: str
+) -> None:
+    text = rendered(tmp_path, "http.conf", bind=bind, tls=Tls(port=8089, file=tmp_path / "server.pem"))
+    assert f"tlsbindaddr = {at}\n" in text
+    assert text.count(f" = {tmp_path}/server.pem\n") == 2
+    assert reload_commands([tmp_path / "http.conf"]) == ["module reload http"]
+
+
+def test_browsers_voices_go_to_the_address_that_the_hotline_listens_on(tmp_path: Path) -> None:
+    text = rendered(tmp_path, "pjsip.conf", bind="0.0.0.0")
+    assert "bind = 0.0.0.0:8088\n" in section(text, "ws", "transport")
+
+
+def test_a_router_before_us_is_told_to_phones_trunk_and_browsers(tmp_path: Path) -> None:
+    nat = Nat(external="203.0.113.5", local_nets=("10.0.0.0/8", "192.168.0.0/16"), hosts=("10.0.0.2",))
+    text = rendered(tmp_path, "pjsip.conf", nat=nat)
+    for name in ("udp", "tcp"):
+        transport = section(text, name, "transport")
+        assert "external_signaling_address = 203.0.113.5\nexternal_media_address = 203.0.113.5\n" in transport
+        assert "local_net = 10.0.0.0/8\nlocal_net = 192.168.0.0/16\n" in transport
+    rtp = (tmp_path / "etc/rtp.conf").read_text()
+    assert "[ice_host_candidates]\n10.0.0.2 => 203.0.113.5,include_local_address\n" in rtp
+    assert "external" not in rendered(tmp_path, "pjsip.conf")
+    assert "ice_host_candidates" not in (tmp_path / "etc/rtp.conf").read_text()
+
+
+def test_trunk_and_phones_speak_the_same_codecs_and_the_trunk_its_own_key_presses(tmp_path: Path) -> None:
+    trunk = Trunk(peers=("127.0.0.2",), codecs=("ulaw",), dtmf="info")
+    text = rendered(tmp_path, "pjsip.conf", trunk=trunk)
+    assert "allow = ulaw\n" in section(text, "trunk", "endpoint")
+    assert "allow = ulaw\n" in text.partition("[staff](!)")[2].partition("\n[")[0]
+    assert "dtmf_mode = info\n" in section(text, "trunk", "endpoint")
 
 
 def test_nothing_is_written_when_a_template_fails(tmp_path: Path) -> None:

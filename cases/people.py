@@ -89,21 +89,19 @@ def create_person(
     return person
 
 
-def lab_agent(session: Session, password: str) -> tuple[Person, bool]:
-    """The person who answers the lab's calls, with this password from now on; whether she is new.
+def lab_agent(session: Session, password: str) -> Person:
+    """The person who answers the lab's calls, made if need be; her password is this one from now on.
 
     Raises Refused when somebody else has her log-in.
     """
     person = session.scalar(select(Person).where(Person.endpoint == lab.AGENT))
-    new = person is None
     if person is None:
         taken = set(session.scalars(select(Person.extension)))
         extension = next(each for each in map(str, range(999_999, 0, -1)) if each not in taken)
         person = create_person(session, LAB_LOGIN, LAB_NAME, Role.AGENT, password, extension)
         person.endpoint = lab.AGENT
     person.active, person.password_hash = True, _hasher.hash(password)
-    session.flush()
-    return person, new
+    return person
 
 
 def set_password(session: Session, login: str, password: str, by: Viewer | None = None) -> Person:

@@ -142,9 +142,6 @@ class Caller:
         """All that was heard, less the silence."""
         return audio.sound_seconds(self.sipp.media.heard())
 
-    def heard(self, prompt: str) -> bool:
-        return any(each.what == "prompt" and each.detail.startswith(f"{prompt} ") for each in self.seen)
-
     def after(self, at: float) -> float:
         """Seconds since INVITE."""
         return at - (self.when("invite") or at)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from cases import people
+from cases import lab, people
 from cases.duty import Shown, duties
 from cases.errors import Refused
 from hotline import wiring
@@ -156,7 +156,7 @@ def agent(here: Ground, tell: Tell) -> Iterator[Finding]:
         return
     tell("a browser logs in at the desk")
     password = secrets.token_urlsafe(24)
-    _hire(here, password)
+    hire(here, password)
     with Desk(here.folder, _base(here), AGENT_HZ) as desk:
         if not desk.log_in(people.LAB_LOGIN, password):
             yield Finding("desk", False, f"nobody can log in at {_base(here)}", "see hotline check")
@@ -202,14 +202,19 @@ def _plain_key(here: Ground) -> str:
     return next((key for key, kind in keys.items() if not kind or not here.policy.kind(kind).sealed), "")
 
 
-def _hire(here: Ground, password: str) -> None:
-    """The lab's agent, her password for this one check, her phone known to Asterisk. Raises LabFault."""
+def hire(here: Ground, password: str) -> None:
+    """The lab's agent, her password for this one check, her phone known to Asterisk. Raises LabFault.
+
+    Asterisk's files are written anew the first time only: a check repairs nothing.
+    """
     try:
         with here.database.session() as session:
             people.lab_agent(session, password)
     except Refused as why:
         raise LabFault(f"the lab's agent cannot be made ({why}): see hotline people list") from why
     server = wiring.asterisk(here.settings, here.home)
+    if f"/{lab.AGENT}" in server.cli(f"pjsip show endpoint {lab.AGENT}"):
+        return
     changed = wiring.render_config(here.settings, here.home, here.database.url, here.policy, server.binary)
     wiring.reload(server, changed)
 

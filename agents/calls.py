@@ -10,16 +10,15 @@ from fastapi.responses import Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from agents.filters import ROWS, Filter, Unreadable, line_options, pages, read
-from agents.people import agent_options, names_of
+from agents.filters import ROWS, Filter, Wanted, list_page
+from agents.people import names_of
 from agents.recordings import players
 from agents.story import people_in, tell
+from cases.calls import CallSearch, list_calls
 from cases.history import record_history
-from cases.lab import real_call
 from cases.offers import read_call
 from cases.permissions import Action
-from cases.visible import visible_calls, visible_recordings, visible_tickets
-from routing.policy import Policy
+from cases.visible import visible_recordings, visible_tickets
 from storage.tables import Call, Caller, CallLeg, CallStep, Person, Recording, Ticket, TicketCall
 from storage.viewer import Viewer
 from web.login import needs, services
@@ -50,44 +49,26 @@ def calls_page(
     typed: Annotated[Filter, Depends()],
 ) -> Response:
     """Calls newest first, found by number, line, agent, day and outcome."""
-    policy = services(request).policy
-    rows: list[Row] = []
-    errors: dict[str, str] = {}
-    with services(request).database.session() as session:
-        agents = agent_options(session)
-        try:
-            rows = find(session, who, typed, policy)
-        except Unreadable as fault:
-            errors = fault.faults
-    context: dict[str, Any] = {
-        "rows": rows[:ROWS],
-        "agents": agents,
-        "lines": line_options(policy),
-        "errors": errors,
-        "outcomes": OUTCOMES,
-        "origins": ORIGINS,
-    }
-    links = pages(typed, "/calls", len(rows) > ROWS)
-    status = 422 if errors else 200
-    return page(request, "calls.html", status, typed=typed, **context, **links)
+
+    def find(session: Session, wanted: Wanted) -> list[Row]:
+        return rows_of(session, who, list_calls(session, who, search_of(typed, wanted)))
+
+    return list_page(request, "calls", typed, find, outcomes=OUTCOMES, origins=ORIGINS)
 
 
-def find(session: Session, who: Viewer, typed: Filter, policy: Policy) -> list[Row]:
-    """Up to ROWS + 1 rows. Raises Unreadable."""
-    wanted = read(typed, policy)
-    query = visible_calls(who).where(Call.origin == typed.origin if typed.origin else real_call())
-    if wanted.number:
-        query = query.where(Call.number == wanted.number)
-    if typed.line:
-        query = query.where(Call.line == typed.line)
-    if wanted.agent_id is not None:
-        query = query.where(Call.agent_id == wanted.agent_id)
-    if typed.outcome:
-        query = query.where(Call.outcome == typed.outcome)
-    if span := wanted.span(policy):
-        query = query.where(Call.began_at >= span[0], Call.began_at < span[1])
-    newest = query.order_by(Call.began_at.desc(), Call.id.desc())
-    return rows_of(session, who, session.scalars(newest.limit(ROWS + 1).offset(typed.offset)).all())
+def search_of(typed: Filter, wanted: Wanted) -> CallSearch:
+    """The filter as cases/calls.py takes it."""
+    return CallSearch(
+        number=wanted.number,
+        line=typed.line,
+        agent_id=wanted.agent_id,
+        outcome=typed.outcome,
+        origin=typed.origin,
+        since=wanted.since,
+        until=wanted.until,
+        limit=ROWS + 1,
+        offset=typed.offset,
+    )
 
 
 def rows_of(session: Session, who: Viewer, calls: Sequence[Call]) -> list[Row]:

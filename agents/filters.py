@@ -1,17 +1,23 @@
-"""The filter above a list: what was typed, read kindly, and handed back exactly as typed.
+"""A list with its filter above: what was typed, read kindly, and handed back exactly as typed.
 
-One class for calls, tickets and recordings; each list uses the fields it shows.
+One for calls, tickets and recordings; each list uses the fields it shows.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import Query
+from fastapi import Query, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
 
+from agents.people import agent_options
 from routing.numbers import normalise
 from routing.policy import Policy
+from web.login import services
+from web.render import page
 
 ROWS = 50
 Typed = Annotated[str, Query(max_length=100)]
@@ -60,18 +66,12 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A filter as understood: number in its one form, person's id, day."""
+    """A filter as understood: number in its one form, person's id, the day from midnight to midnight."""
 
     number: str | None
     agent_id: int | None
-    day: date | None
-
-    def span(self, policy: Policy) -> tuple[datetime, datetime] | None:
-        """The day from midnight to midnight in the policy's zone; None when none is chosen."""
-        if self.day is None:
-            return None
-        begins = datetime.combine(self.day, time(0), policy.zone)
-        return begins, datetime.combine(self.day + timedelta(days=1), time(0), policy.zone)
+    since: datetime | None
+    until: datetime | None
 
 
 def read(typed: Filter, policy: Policy) -> Wanted:
@@ -92,17 +92,35 @@ def read(typed: Filter, policy: Policy) -> Wanted:
         faults["day"] = "filter.bad_day"
     if faults:
         raise Unreadable(faults)
-    return Wanted(number, agent_id, day)
+    if day is None:
+        return Wanted(number, agent_id, None, None)
+    since, until = (datetime.combine(day + timedelta(days=n), time(0), policy.zone) for n in (0, 1))
+    return Wanted(number, agent_id, since, until)
 
 
-def line_options(policy: Policy) -> list[tuple[str, str]]:
-    """The published lines: (number, number and name)."""
-    return [(line.number, f"{line.number} {line.name}") for line in policy.lines]
-
-
-def pages(typed: Filter, path: str, more: bool) -> dict[str, Any]:
-    """Addresses of the newest page and the next older one, '' where there is none."""
-    return {
-        "newest": typed.address(path) if typed.page > 1 else "",
-        "older": typed.address(path, typed.page + 1) if more else "",
+def list_page(
+    request: Request,
+    name: str,
+    typed: Filter,
+    find: Callable[[Session, Wanted], Sequence[Any]],
+    **context: Any,
+) -> Response:
+    """The page /`name`, of `name`.html. `find` gives up to ROWS + 1 rows as the template takes them."""
+    policy = services(request).policy
+    rows: Sequence[Any] = ()
+    errors: dict[str, str] = {}
+    with services(request).database.session() as session:
+        context["agents"] = agent_options(session)
+        try:
+            rows = find(session, read(typed, policy))
+        except Unreadable as fault:
+            errors = fault.faults
+    context |= {
+        "typed": typed,
+        "errors": errors,
+        "rows": rows[:ROWS],
+        "lines": [(line.number, f"{line.number} {line.name}") for line in policy.lines],
+        "newest": typed.address(f"/{name}") if typed.page > 1 else "",
+        "older": typed.address(f"/{name}", typed.page + 1) if len(rows) > ROWS else "",
     }
+    return page(request, f"{name}.html", 422 if errors else 200, **context)

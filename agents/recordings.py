@@ -6,19 +6,17 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse, Response
 from sqlalchemy.orm import Session
 
-from agents.filters import ROWS, Filter, Unreadable, line_options, pages, read
-from agents.people import agent_options
+from agents.filters import ROWS, Filter, Wanted, list_page
 from agents.waveform import WIDTH, Waveform, draw
 from cases import recordings as ledger
 from cases.permissions import Action
 from cases.recordings import FoundRecording, RecordingSearch
-from routing.policy import Policy
 from storage.tables import Call, Recording
 from storage.viewer import Viewer
 from web.faults import Refused
@@ -79,38 +77,26 @@ def recordings_page(
     typed: Annotated[Filter, Depends()],
 ) -> Response:
     """Recordings newest first, found by number, line, agent, day and ticket."""
-    policy = services(request).policy
-    rows: list[FoundRecording] = []
-    errors: dict[str, str] = {}
-    with services(request).database.session() as session:
-        agents = agent_options(session)
-        try:
-            rows = find(session, who, typed, policy)
-        except Unreadable as fault:
-            errors = fault.faults
-    context: dict[str, Any] = {
-        "rows": list(zip(rows[:ROWS], players((row.recording for row in rows), LIST_COLUMNS), strict=False)),
-        "agents": agents,
-        "lines": line_options(policy),
-        "errors": errors,
-    }
-    links = pages(typed, "/recordings", len(rows) > ROWS)
-    return page(request, "recordings.html", 422 if errors else 200, typed=typed, **context, **links)
+
+    def find(session: Session, wanted: Wanted) -> list[tuple[FoundRecording, Player]]:
+        rows = ledger.find_recordings(session, who, search_of(typed, wanted))
+        return list(zip(rows, players((row.recording for row in rows), LIST_COLUMNS), strict=True))
+
+    return list_page(request, "recordings", typed, find)
 
 
-def find(session: Session, who: Viewer, typed: Filter, policy: Policy) -> list[FoundRecording]:
-    """Up to ROWS + 1 recordings. Raises Unreadable."""
-    wanted = read(typed, policy)
-    search = RecordingSearch(
+def search_of(typed: Filter, wanted: Wanted) -> RecordingSearch:
+    """The filter as cases/recordings.py takes it."""
+    return RecordingSearch(
         number=wanted.number,
         line=typed.line,
         agent_id=wanted.agent_id,
-        day=wanted.day,
+        since=wanted.since,
+        until=wanted.until,
         ticket=typed.ticket.strip(),
         limit=ROWS + 1,
         offset=typed.offset,
     )
-    return ledger.find_recordings(session, who, search, policy.zone)
 
 
 @router.get("/recordings/{recording_id}")

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.orm import Session
 
-from agents.filters import ROWS, Filter, Unreadable, Wanted, pages, read
-from agents.people import agent_options, names_of
+from agents.filters import ROWS, Filter, Wanted, list_page
+from agents.people import names_of
 from agents.recordings import players
 from cases.deadlines import say_rule
 from cases.errors import Conflict
@@ -18,7 +19,6 @@ from cases.permissions import Action
 from cases.states import OPEN, TICKET, Event, State
 from cases.ticket_form import TicketForm
 from cases.tickets import TicketSearch, change_ticket, list_tickets, move_ticket, open_ticket
-from routing.policy import Policy
 from storage.tables import Ticket
 from storage.viewer import Viewer
 from web.faults import Refused
@@ -63,31 +63,17 @@ def tickets_page(
     """Tickets newest first; a ticket's own number goes straight to it."""
     if typed.ticket.strip():
         return RedirectResponse(f"/tickets/{typed.ticket.strip()}", status_code=303)
-    policy = services(request).policy
-    rows: list[Ticket] = []
-    names: dict[int, str] = {}
-    errors: dict[str, str] = {}
-    with services(request).database.session() as session:
-        agents = agent_options(session)
-        try:
-            rows = list_tickets(session, who, search_of(typed, read(typed, policy), policy))
-            names = names_of(session, {ticket.created_by for ticket in rows})
-        except Unreadable as fault:
-            errors = fault.faults
-    context: dict[str, Any] = {
-        "rows": [(ticket, due_state(ticket)) for ticket in rows[:ROWS]],
-        "names": names,
-        "agents": agents,
-        "states": [state.value for state in State],
-        "errors": errors,
-    }
-    links = pages(typed, "/tickets", len(rows) > ROWS)
-    return page(request, "tickets.html", 422 if errors else 200, typed=typed, **context, **links)
+
+    def find(session: Session, wanted: Wanted) -> list[tuple[Ticket, str, str]]:
+        rows = list_tickets(session, who, search_of(typed, wanted))
+        names = names_of(session, {ticket.created_by for ticket in rows})
+        return [(ticket, due_state(ticket), names.get(ticket.created_by or 0, "")) for ticket in rows]
+
+    return list_page(request, "tickets", typed, find, states=[state.value for state in State])
 
 
-def search_of(typed: Filter, wanted: Wanted, policy: Policy) -> TicketSearch:
+def search_of(typed: Filter, wanted: Wanted) -> TicketSearch:
     """The filter as cases/tickets.py takes it."""
-    since, until = wanted.span(policy) or (None, None)
     late = typed.state == LATE
     return TicketSearch(
         state="" if late else typed.state,
@@ -95,8 +81,8 @@ def search_of(typed: Filter, wanted: Wanted, policy: Policy) -> TicketSearch:
         number=wanted.number,
         created_by=wanted.agent_id,
         late_at=datetime.now(UTC) if late else None,
-        since=since,
-        until=until,
+        since=wanted.since,
+        until=wanted.until,
         limit=ROWS + 1,
         offset=typed.offset,
     )

@@ -106,12 +106,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class CallSearch:
-    """`number` is normalised; `unsettled`: answered, and neither closed nor made a ticket yet."""
+    """`number` is normalised; without an `origin` the lab's calls are left out.
+
+    `unsettled`: answered, and neither closed nor made a ticket yet.
+    """
 
     number: str | None = None
     line: str = ""
     agent_id: int | None = None
     outcome: str = ""
+    origin: str = ""
     since: datetime | None = None
     until: datetime | None = None
     unsettled: bool = False
@@ -340,7 +344,8 @@ def close_call(
 
 def list_calls(session: Session, viewer: Viewer, search: CallSearch) -> list[Call]:
     """Visible calls, newest first."""
-    query = visible_calls(viewer).where(lab.real_call())
+    query = visible_calls(viewer)
+    query = query.where(Call.origin == search.origin if search.origin else lab.real_call())
     if search.number is not None:
         query = query.where(Call.number == search.number)
     if search.line:

@@ -1,9 +1,8 @@
 """The recording ledger's rows, and who may listen. Files are telephony/ledger.py's."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import exists, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
@@ -20,12 +19,13 @@ LEDGER_LOOKS_BACK = timedelta(days=30)  # for calls without recording: not over 
 
 @dataclass(frozen=True, slots=True)
 class RecordingSearch:
-    """`number` is normalised; `day` is a day of the policy's zone; `ticket` a ticket's number."""
+    """`number` is normalised; `ticket` is a ticket's number."""
 
     number: str | None = None
     line: str = ""
     agent_id: int | None = None
-    day: date | None = None
+    since: datetime | None = None
+    until: datetime | None = None
     ticket: str = ""
     limit: int = 50
     offset: int = 0
@@ -152,9 +152,7 @@ def given(session: Session, call_id: str) -> list[Given]:
     ]
 
 
-def find_recordings(
-    session: Session, viewer: Viewer, search: RecordingSearch, zone: ZoneInfo
-) -> list[FoundRecording]:
+def find_recordings(session: Session, viewer: Viewer, search: RecordingSearch) -> list[FoundRecording]:
     """Recordings that the viewer may hear but the lab's, newest first."""
     query = visible_recordings(viewer).where(lab.real_call())
     if search.number is not None:
@@ -163,10 +161,10 @@ def find_recordings(
         query = query.where(Call.line == search.line)
     if search.agent_id is not None:
         query = query.where(Call.agent_id == search.agent_id)
-    if search.day is not None:
-        begins = datetime.combine(search.day, time(0), zone)
-        ends = datetime.combine(search.day + timedelta(days=1), time(0), zone)
-        query = query.where(Recording.began_at >= begins, Recording.began_at < ends)
+    if search.since is not None:
+        query = query.where(Recording.began_at >= search.since)
+    if search.until is not None:
+        query = query.where(Recording.began_at < search.until)
     if search.ticket:
         mine = visible_tickets(viewer).where(Ticket.number == search.ticket).subquery()
         linked = select(TicketCall.call_id).join(mine, mine.c.id == TicketCall.ticket_id)

@@ -14,6 +14,7 @@ from typing import Literal
 
 VISIT_SECONDS = 30.0  # from the button to the socket; a page needs less than one
 MOST_VISITS = 5_000  # tokens not used yet; more push out the oldest, which were long used or never
+MOST_SOCKETS = 2_000  # open at once, of everybody
 MOST_ADDRESSES = 10_000  # remembered; more push out those not heard of for longest
 
 Why = Literal["often", "busy", "closed"]
@@ -95,6 +96,8 @@ class Turnstile:
     @contextmanager
     def socket(self, address: str) -> Iterator[None]:
         """An open socket of this address. Raises TooMuch."""
+        if self._sockets.total() >= MOST_SOCKETS:
+            raise TooMuch("busy")
         with _one_more(self._sockets, neighbourhood(address), self.limits.sockets_of_one):
             yield
 

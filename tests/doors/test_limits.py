@@ -82,6 +82,14 @@ def test_one_address_holds_so_many_sockets() -> None:
         pass
 
 
+def test_all_together_hold_so_many_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MOST_SOCKETS", 1)
+    gate = turnstile()
+    with gate.socket("10.0.0.1"), pytest.raises(TooMuch) as caught, gate.socket("10.0.0.2"):
+        pass
+    assert caught.value.why == "busy"
+
+
 def test_one_address_calls_so_often() -> None:
     gate = turnstile(calls_a_minute=1)
     with gate.call("10.0.0.1"):

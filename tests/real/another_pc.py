@@ -35,7 +35,7 @@ NAME = "hotline.test"
 AGENT_HZ = 1370.0
 NUMBER = "13811112222"
 
-# Both ends of the cable, then whatever is to run on the hotline's: `$1` is the PC's network from now on.
+# Both ends of the cable, then what is to run at the hotline's; `FAR` is a process at the other.
 NETWORK = f"""set -e
 setpriv --pdeathsig KILL unshare --net sleep infinity > /dev/null 2>&1 &
 far=$!

@@ -42,6 +42,29 @@ def test_a_newcomer_hears_the_menu_presses_a_key_and_speaks_with_the_agent(
     city.lab.assert_clean_log(r"File hotline/\w+ does not exist")  # the lab has few sounds
 
 
+def test_a_guest_is_handed_on_as_any_caller_is(
+    city: GuestCity, seat: Callable[..., Seat], visitor: Callable[..., Visitor]
+) -> None:
+    first, second = seat("agent1").go_ready(), seat("agent2")
+    guest = visitor().dial()
+    guest.wait_to_hear(PROMPTS["menu"])
+    guest.press("1")
+    first.rings()
+    first.page.keyboard.press("a")
+    guest.says("正在与工作人员通话")
+    first.pick("802", "blind")
+    second.rings()
+    guest.says("正在等候工作人员")
+    expect(second.page.locator(".record-number")).to_have_text("网页来电")
+    second.page.keyboard.press("a")
+    guest.says("正在与工作人员通话")
+    guest.wait_to_hear(VOICE_HZ)
+    second.page.wait_for_function(HEARS, arg=GUEST_HZ)
+    guest.page.close(run_before_unload=False)
+    second.says("未上岗")
+    until_quiet(city)
+
+
 @pytest.mark.parametrize("lab", [Guests(secret="secret-of-the-relay", call_seconds=5)], indirect=True)
 def test_asterisk_ends_a_guests_call_whose_time_is_up(
     city: GuestCity, visitor: Callable[..., Visitor]

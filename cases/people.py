@@ -101,6 +101,7 @@ def lab_agent(session: Session, password: str) -> Person:
         person = create_person(session, LAB_LOGIN, LAB_NAME, Role.AGENT, password, extension)
         person.endpoint = lab.AGENT
     person.active, person.password_hash = True, _hasher.hash(password)
+    _log_out(session, person.id)
     return person
 
 

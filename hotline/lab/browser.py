@@ -111,12 +111,23 @@ class Desk:
 
     @property
     def state(self) -> str:
-        return self._page.locator("[data-now]").get_attribute("data-state") or "nothing"
+        from playwright.sync_api import Error
 
-    def press(self, key: str) -> None:
-        """A key of the strip: answer, ready, off."""
+        try:
+            return self._page.get_attribute("[data-now]", "data-state", timeout=1000) or "nothing"
+        except Error:
+            return "nothing"
+
+    def press(self, key: str) -> bool:
+        """A key of the strip: answer, ready, off. False when it cannot be pressed."""
+        from playwright.sync_api import Error
+
         act = "answer" if key == "answer" else f"duty][data-value={key}"
-        self._page.click(f"[data-act={act}]")
+        try:
+            self._page.click(f"[data-act={act}]")
+        except Error:
+            return False
+        return True
 
     def hears(self, hz: float, limit_seconds: float = 10.0) -> bool:
         """Until the newest voice in the browser is this tone."""

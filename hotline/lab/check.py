@@ -29,7 +29,10 @@ AGENT_HZ = 850.0
 RING_SECONDS = 30.0
 TALK_SECONDS = 3.0
 ON_DUTY = {Shown.READY, Shown.RINGING, Shown.TALKING, Shown.WRAPUP}
-SEE_BROWSER = "see hotline check; can a browser on this machine reach the desk and Asterisk's WebSocket?"
+SEE_BROWSER = (
+    "see hotline check: can a browser on this machine reach the desk and Asterisk's WebSocket, by HTTPS "
+    "where HOTLINE_BIND is not 127.0.0.1?"
+)
 
 
 def run(settings: Settings, tell: Tell) -> Iterator[Finding]:
@@ -138,8 +141,7 @@ class _Talk:
         if not desk.becomes("ringing", RING_SECONDS):
             self.faults.append(f"the call did not ring in the browser, which shows {desk.state}")
             return
-        desk.press("answer")
-        if not desk.becomes("talking"):
+        if not (desk.press("answer") and desk.becomes("talking")):
             self.faults.append(f"the browser could not answer, and shows {desk.state}")
         if not caller.wait_voice(AGENT_HZ, 10.0):
             self.faults.append("the caller did not hear the agent")
@@ -165,9 +167,8 @@ def agent(here: Ground, tell: Tell) -> Iterator[Finding]:
             told = f"the browser phone does not register, and shows {desk.state}"
             yield Finding("desk", False, told, SEE_BROWSER)
             return
-        desk.press("ready")
         try:
-            if not desk.becomes("ready"):
+            if not (desk.press("ready") and desk.becomes("ready")):
                 yield Finding(
                     "desk", False, f"ready was chosen, and the desk shows {desk.state}", SEE_BROWSER
                 )

@@ -23,9 +23,7 @@ def people_page(request: Request, _who: Annotated[Viewer, Depends(needs(Action.M
     """Everybody, those who have left last."""
     with services(request).database.session() as session:
         people = session.scalars(
-            select(Person)
-            .where(real_person())
-            .order_by(Person.active.desc(), Person.extension, Person.login)
+            select(Person).where(real_person()).order_by(Person.active.desc(), Person.extension, Person.login)
         ).all()
     return page(request, "people.html", people=people)
 

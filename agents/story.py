@@ -9,7 +9,7 @@ from routing.policy import Policy
 from storage.tables import CallStep
 from web.messages import Catalogue
 
-# A prompt played to its end, for the next step tells more; a recording's beginnings, which the ledger reckons with.
+# A prompt played to its end: the next step tells more. A recording's beginnings: the ledger's matter.
 QUIET = frozenset({"said", "recording"})
 
 

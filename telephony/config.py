@@ -251,6 +251,7 @@ def render(template_folder: Path, target_folder: Path, facts: ConfigFacts) -> li
         autoescape=False,  # noqa: S701 - not HTML; values are checked above
     )
     values = {name: getattr(facts, name) for name in ConfigFacts.model_fields}
+    values["bind"] = f"[{facts.bind}]" if ":" in facts.bind else facts.bind  # a port follows it everywhere
     values["modules"] = modules(facts)
     values["ring_seconds"] = facts.queues[0].ring_seconds
     texts = {

@@ -102,6 +102,8 @@ def test_with_a_certificate_browser_phones_are_served_under_tls_where_the_hotlin
 def test_browsers_voices_go_to_the_address_that_the_hotline_listens_on(tmp_path: Path) -> None:
     text = rendered(tmp_path, "pjsip.conf", bind="0.0.0.0")
     assert "bind = 0.0.0.0:8088\n" in section(text, "ws", "transport")
+    six = rendered(tmp_path, "pjsip.conf", bind="fd00::5")
+    assert "bind = [fd00::5]:5060\n" in section(six, "udp", "transport")
 
 
 def test_a_router_before_us_is_told_to_phones_trunk_and_browsers(tmp_path: Path) -> None:

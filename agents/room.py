@@ -30,6 +30,7 @@ def room() -> Room:
             Place("people", "/people", Action.MANAGE_PEOPLE),
         ),
         strip="desk/strip.html",
+        keys="desk/keys.html",
         scripts=("built/phone.js", "player.js"),
         styles=("desk.css", "cases.css"),
     )

@@ -81,7 +81,8 @@ class Place:
 class Room:
     """A folder of pages: routers, `templates/`, `static/`, `messages/`, rail entries, what joins the shell.
 
-    `strip` is the template of the phone strip; `scripts` and `styles` are paths below /static/<name>/.
+    `strip` is the template of the phone strip, `keys` that of rows for the list of keys; `scripts` and
+    `styles` are paths below /static/<name>/.
     """
 
     name: str
@@ -89,5 +90,6 @@ class Room:
     routers: tuple[APIRouter, ...] = ()
     places: tuple[Place, ...] = ()
     strip: str = ""
+    keys: str = ""
     scripts: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()

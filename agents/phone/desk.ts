@@ -136,7 +136,7 @@ export class Desk implements PhoneEvents {
       case "panel": return this.#openPanel(value);
       case "blind": return this.#toTarget(value, (target) => phone?.blind(target));
       case "consult": return this.#toTarget(value, (target) => phone?.consult(target));
-      case "complete": return phone?.complete();
+      case "complete": return this.#complete();
       case "swap": return phone?.swap();
       case "leader": return this.#callLeader();
       case "take": return this.#take();
@@ -156,6 +156,11 @@ export class Desk implements PhoneEvents {
     if (!/^\d{2,15}$/.test(target)) return this.#strip.notice(t("phone.transfer.whom"), "warn");
     this.#strip.panel("");
     await act(target);
+  }
+
+  #complete(): void {
+    this.#strip.panel("");
+    this.#phone?.complete();
   }
 
   async #callLeader(): Promise<void> {

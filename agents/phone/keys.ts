@@ -1,6 +1,7 @@
 /**
  * Keys for what is done a hundred times a day: `data-key="a"` on a button. The key alone works while
  * nothing is being typed, Alt with the key always does; function keys type nothing and always work.
+ * A button in a closed panel has no key, unless it says `data-key-unseen`.
  */
 
 function typing(target: EventTarget | null): boolean {
@@ -17,7 +18,8 @@ export function target(event: KeyboardEvent, root: ParentNode = document): HTMLB
   const key = event.code.replace(/^(Key|Digit|Numpad)/, "").toLowerCase();
   const always = save || event.altKey || /^f\d+$/.test(key);
   for (const button of root.querySelectorAll<HTMLButtonElement>("button[data-key]")) {
-    if (button.dataset["key"] !== key || button.disabled || !button.checkVisibility()) continue;
+    if (button.dataset["key"] !== key || button.disabled) continue;
+    if (!button.checkVisibility() && !("keyUnseen" in button.dataset)) continue;
     if (always || !typing(event.target)) return button;
   }
   return null;

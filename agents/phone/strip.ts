@@ -11,6 +11,7 @@ export class Strip {
   #saying: Saying | null = null;
   #duty: Duty | null = null;
   #since = 0; // of the line's state, in milliseconds since the epoch
+  #may: ReadonlySet<Act> = new Set();
 
   constructor(readonly element: HTMLElement, pressed: Pressed) {
     element.addEventListener("keydown", ({ key }) => { if (key === "Escape") this.panel(""); });
@@ -19,8 +20,12 @@ export class Strip {
       if (colleague) return this.#fill(colleague.dataset["fill"]!);
       const button = (event.target as HTMLElement).closest<HTMLButtonElement>("button[data-act]");
       if (!button) return;
-      const field = button.form?.elements.namedItem("target") as HTMLInputElement | null;
-      pressed(button.dataset["act"]!, button.dataset["value"] ?? field?.value.trim() ?? "");
+      pressed(button.dataset["act"]!, button.dataset["value"] ?? (button.form ? this.#target.value.trim() : ""));
+    });
+    element.addEventListener("input", () => this.#offer());
+    element.addEventListener("submit", (event) => {
+      event.preventDefault(); // a new page would end the call
+      this.element.querySelector<HTMLElement>(":is([data-act=consult], [data-act=blind]):enabled")?.click();
     });
     setInterval(() => this.#tick(), 500);
   }
@@ -69,17 +74,35 @@ export class Strip {
     this.element.replaceChildren(...page.getElementById(this.element.id)!.childNodes);
   }
 
-  /** A colleague was picked: her extension is the target, asking first the usual way. */
+  /** Somebody was picked: her extension is the target, asking first the usual way. */
   #fill(extension: string): void {
-    this.element.querySelector<HTMLInputElement>("input[name=target]")!.value = extension;
+    this.#target.value = extension;
+    this.#offer();
     this.#find("[data-act=consult]").focus();
+    if (this.#outward) this.#find("[data-act=blind]").focus();
+  }
+
+  get #target(): HTMLInputElement {
+    return this.element.querySelector<HTMLInputElement>("input[name=target]")!;
+  }
+
+  /** Beyond the house a caller is handed over at once: staff phones dial nobody outside, to ask or otherwise. */
+  get #outward(): boolean {
+    return this.#target.value.trim() === this.#target.dataset["outside"];
+  }
+
+  #offer(): void {
+    for (const button of this.element.querySelectorAll<HTMLButtonElement>("button[data-needs]"))
+      button.disabled = !button.dataset["needs"]!.split(" ").some((act) => this.#may.has(act as Act));
+    const consult = this.#find("[data-act=consult]") as HTMLButtonElement;
+    consult.disabled ||= this.#outward;
+    consult.title = this.#outward ? t("phone.move.at_once_why") : "";
   }
 
   #keys({ lines, tab, hardware, duty }: Model, muted: boolean): void {
     const byHand = new Set<Act>(duty?.live === "talking" ? ["leader"] : []); // the rest is on the phone itself
-    const may = hardware ? byHand : allowed(lines);
-    for (const button of this.element.querySelectorAll<HTMLButtonElement>("button[data-needs]"))
-      button.disabled = !button.dataset["needs"]!.split(" ").some((act) => may.has(act as Act));
+    this.#may = hardware ? byHand : allowed(lines);
+    this.#offer();
     const held = lines.one === "held" && lines.two === "idle";
     label(this.#find("[data-act=hold]"), t(held ? "phone.key.resume" : "phone.key.hold"), held);
     label(this.#find("[data-act=mute]"), t(muted ? "phone.key.unmute" : "phone.key.mute"), muted);

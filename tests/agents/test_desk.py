@@ -1,5 +1,7 @@
 """The desk's pages and acts over HTTP: the record of an offered call, its draft, ticket, end; duty."""
 
+import re
+
 import httpx
 import pytest
 from sqlalchemy import func, select
@@ -160,3 +162,15 @@ def test_the_strip_speaks_the_persons_language(site: Site) -> None:
     client.post("/me/language", data={"language": "zh"})
     assert "Hang up" in text
     assert "挂断" not in text
+
+
+def test_every_key_of_the_strip_is_on_the_list_of_keys_of_those_with_a_phone(
+    site: Site, liu: httpx.Client
+) -> None:
+    def listed(client: httpx.Client) -> set[str]:
+        text = client.get("/me", headers={"Accept": "text/html"}).text
+        return {key.lower() for key in re.findall(r"<td><kbd>([A-Z])</kbd></td>", text)}
+
+    on_buttons = set(re.findall(r'data-key="([a-z])"', liu.get("/phone/strip").text))
+    assert {"a", "b", "c"} < on_buttons == listed(liu)
+    assert not listed(site.client("zhao"))

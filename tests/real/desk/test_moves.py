@@ -28,6 +28,12 @@ def outward(agent: Seat) -> None:
     agent.says("话后处理")
 
 
+def offered(agent: Seat) -> list[bool]:
+    """Whether the panel offers to ask first, and to transfer at once."""
+    acts = [agent.page.locator(f"[data-panel=move] [data-act={act}]") for act in ("consult", "blind")]
+    return [act.is_enabled() for act in acts]
+
+
 @pytest.fixture
 def outside(city: DeskCity) -> Iterator[Phone]:
     """The far end of the trunk."""
@@ -69,18 +75,20 @@ def test_swapping_lets_the_agent_speak_with_one_while_the_other_hears_music(
     agent.says("咨询中")
     until(lambda: asked.media.hears(VOICE_HZ) and leg.media.hears(MUSIC), "the question beside music")
 
-    agent.page.keyboard.press("Alt+t")
-    agent.page.click("[data-act=swap]")
+    agent.page.locator(".work [name=content]").focus()
+    agent.page.keyboard.press("Alt+b")
     agent.says("通话中")
     until(lambda: leg.media.hears(VOICE_HZ) and asked.media.hears(MUSIC), "the caller beside music")
 
+    agent.page.keyboard.press("Alt+t")
     agent.page.click("[data-act=swap]")
     agent.says("咨询中")
     until(lambda: asked.media.hears(VOICE_HZ) and leg.media.hears(MUSIC), "the colleague again")
-    agent.page.click("[data-act=swap]")
+    agent.page.keyboard.press("b")
     agent.says("通话中")
-    agent.page.click("[data-act=complete]")
+    agent.page.keyboard.press("c")
     agent.says("话后处理")
+    expect(agent.page.locator("[data-panel=move]")).to_be_hidden()
     until(lambda: leg.media.hears(COLLEAGUE_HZ) and asked.media.hears(CALLER_HZ), "caller and colleague")
 
 
@@ -140,6 +148,25 @@ def test_12345_is_one_click_on_the_list_and_the_caller_is_heard_there(
     until(lambda: leg.media.hears(OUTSIDE_HZ) and far.media.hears(CALLER_HZ), "caller and 12345")
     leg.hang_up()
     until(lambda: far.ended, "12345 to be released")
+
+
+def test_nobody_is_asked_first_beyond_the_house_and_enter_asks_whom_it_may(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone], phone: Callable[..., Phone]
+) -> None:
+    colleague = phone(3, COLLEAGUE_HZ, duty=False)
+    agent = seat("agent1").go_ready()
+    talking(agent, caller(CALLER_HZ))
+    agent.page.keyboard.press("t")
+    agent.page.click("[data-fill='12345']")
+    assert offered(agent) == [False, True]
+    agent.page.fill("[name=target]", "803")
+    assert offered(agent) == [True, True]
+    agent.page.fill("[name=target]", "12345")
+    assert offered(agent) == [False, True]
+    agent.page.fill("[name=target]", "803")
+    agent.page.keyboard.press("Enter")
+    colleague.ring().answer()
+    agent.says("咨询中")
 
 
 def test_a_caller_whom_12345_does_not_take_comes_back_to_the_agent(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
@@ -31,12 +31,13 @@ from cases.people import check_password, create_person
 from cases.states import Event
 from cases.ticket_form import TicketForm
 from cases.tickets import move_ticket, save_ticket
-from hotline import demo_recordings
-from hotline.demo_recordings import DemoRecording
 from routing.policy import Policy
 from storage.database import Database
 from storage.tables import Outbox, Person, Ticket
 from storage.viewer import Role, Viewer
+
+if TYPE_CHECKING:
+    from hotline.demo_recordings import DemoRecording
 
 DEMO_PASSWORD = "hotline-demo"  # noqa: S105 - printed at the start; the demo's people only
 ABANDONED = 9
@@ -88,6 +89,13 @@ def _plan() -> dict[str, Any]:
     return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
+def _recordings() -> "dict[str, DemoRecording]":
+    """Read only where a city is laid out: every command knows of the demo, few need its sounds."""
+    from hotline import demo_recordings
+
+    return demo_recordings.load()
+
+
 class _City:
     """One laying out; the same every time but for the day it is laid out on."""
 
@@ -96,7 +104,7 @@ class _City:
         self._policy = policy
         self._now = now
         self._incoming = incoming
-        self._recordings = demo_recordings.load()
+        self._recordings = _recordings()
         self._agents: dict[str, Iterator[Viewer]] = {}  # by sex, each in turn
         self._plan = _plan()
         self._chance = random.Random(962299)  # noqa: S311 - a city, not a secret
@@ -136,7 +144,7 @@ class _City:
                 agents.setdefault(each["sex"], []).append(Viewer(person.id, Role.AGENT, person.name))
         self._agents = {sex: cycle(viewers) for sex, viewers in agents.items()}
 
-    def _agent(self, recording: DemoRecording) -> Viewer:
+    def _agent(self, recording: "DemoRecording") -> Viewer:
         """Somebody whose voice it may be."""
         return next(self._agents[recording.dialogue.sex("agent")])
 
@@ -183,7 +191,7 @@ class _City:
         at: datetime,
         kind: str,
         agent: Viewer | None = None,
-        recording: DemoRecording | None = None,
+        recording: "DemoRecording | None" = None,
     ) -> str:
         """A call of the past: with an agent answered, and recorded; without one abandoned in the queue."""
         session, policy = self._session, self._policy

@@ -25,7 +25,6 @@ from hotline.settings import CHECKOUT, LAB_ADDRESS, Settings, SettingsError
 from ivr.prompts import SOUNDS, Prompts
 from routing import policy as policies
 from routing.policy import Policy, PolicyError
-from storage import migrate
 from storage.database import Database, DatabaseAway
 from storage.server import EmbeddedServer, ServerError
 from storage.tables import Person
@@ -314,6 +313,8 @@ def _told(place: tuple[int | str, ...], message: str) -> str:
 
 def prepare_database(url: str, home: Home, city: Policy, *, with_demo: bool = True) -> bool:
     """Newest shape; into an empty one goes the demo city, if wanted. True when it did."""
+    from storage import migrate  # the migrations' own library: one start in many needs it
+
     migrate.upgrade(url)
     with closing(Database(url, pool_size=1)) as database, database.session(SEED_SECONDS) as session:
         deadlines.seed_calendar(session)

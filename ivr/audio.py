@@ -3,11 +3,6 @@
 import io
 from pathlib import Path
 
-import numpy as np
-import soundfile
-import soxr
-from numpy.typing import NDArray
-
 TELEPHONE_RATE = 8000
 READABLE = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au")
 LONGEST_SECONDS = 600
@@ -19,6 +14,8 @@ class Unreadable(Exception):
 
 def seconds(path: Path) -> float:
     """How long a file plays. Raises Unreadable."""
+    import soundfile
+
     try:
         info = soundfile.info(path)
     except (soundfile.SoundFileError, OSError) as error:
@@ -30,12 +27,16 @@ def seconds(path: Path) -> float:
 
 def telephone_wav(path: Path) -> bytes:
     """The file as 8 kHz 16-bit mono WAV bytes; its level is left alone. Raises Unreadable."""
+    import numpy as np
+    import soundfile
+    import soxr
+
     seconds(path)
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
         raise Unreadable(f"{path} breaks off; replace it with a WAV or FLAC file") from error
-    mono: NDArray[np.float32] = samples.mean(axis=1)
+    mono = samples.mean(axis=1)
     if rate != TELEPHONE_RATE:
         mono = soxr.resample(mono, rate, TELEPHONE_RATE, quality="VHQ")
     out = io.BytesIO()

@@ -146,7 +146,7 @@ class EmbeddedServer:
         if not self._can_run(copy / package.name / PROGRAMS):
             shutil.rmtree(copy, ignore_errors=True)
             for way in (copy, copy / package.name):
-                way.mkdir()
+                way.mkdir(parents=True)
                 way.chmod(0o755)  # whatever our umask: it is the other user who must pass
             # The programs find their libraries beside the package, so the copy keeps that order.
             for part in (f"{package.name}.libs", f"{package.name}/{PROGRAMS.parent}"):

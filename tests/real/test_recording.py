@@ -163,8 +163,20 @@ def consultation(agent: Phone, number: str, colleague: Phone, sequence: int) -> 
     answer.answer()
     talk(answered(asking), agent.hz, answer, PRIVATE)
     answer.media.say(0)
-    until(lambda: asking.media.silent(0.5), "the end of the private words")
+    until(lambda: silent(asking), "the end of the private words")
     return asking, answer
+
+
+def silent(leg: Leg) -> bool:
+    """Packets came all the last half second, and nothing was in them."""
+    sound = leg.media.last(0.5)
+    return len(sound) > 0.3 * audio.RATE and int(np.abs(sound.astype(int)).max()) < LOUD
+
+
+def first_sound(leg: Leg, since: float) -> float:
+    """When the first packet with sound came in (time.monotonic())."""
+    loud = np.flatnonzero(np.abs(leg.media.heard(since).astype(int)) >= LOUD)
+    return leg.media.moment(since, int(loud[0]))
 
 
 def bursts(one: Leg, one_hz: float, other: Leg, other_hz: float) -> list[float]:
@@ -173,12 +185,12 @@ def bursts(one: Leg, one_hz: float, other: Leg, other_hz: float) -> list[float]:
     for _ in range(4):
         one.media.say(0)
         other.media.say(0)
-        until(lambda: other.media.silent(0.5) and one.media.silent(0.5), "silence")
+        until(lambda: silent(other) and silent(one), "silence")
         began = time.monotonic()
         one.media.say(one_hz)
         other.media.say(other_hz)
         talk(one, one_hz, other, other_hz)
-        late.append(one.media.first_sound(began) - other.media.first_sound(began))
+        late.append(first_sound(one, began) - first_sound(other, began))
     return late
 
 

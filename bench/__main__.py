@@ -10,14 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench import held, house, machine, per_call, pop
+from bench import first_call, held, house, lab_calls, machine, per_call, pop, register
 from bench.callers import BenchError
 from hotline.settings import CHECKOUT
 from routing.policy import load
 from telephony.asterisk import AsteriskFault
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
-MEASURES = ("call", "held", "pop")
+MEASURES = ("call", "held", "pop", "lab", "register", "first-call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,19 @@ class Figure:
 
 
 def main(
-    measures: Annotated[list[str] | None, typer.Argument(help="call, held, pop; all by default")] = None,
+    measures: Annotated[
+        list[str] | None, typer.Argument(help=f"{', '.join(MEASURES)}; all by default")
+    ] = None,
     rounds: Annotated[int, typer.Option(help="call: turns of ours and bare")] = 4,
     calls: Annotated[int, typer.Option(help="call: calls in each turn")] = 40,
     ramps: Annotated[int, typer.Option(help="held: ramps of ours and bare")] = 2,
     most: Annotated[int, typer.Option(help="held: a ramp ends at so many calls")] = 400,
     rings: Annotated[int, typer.Option(help="pop: rings of the desk")] = 300,
+    lab_calls_each: Annotated[
+        int, typer.Option("--lab-calls", help="lab: calls of the lab, and of SIPp")
+    ] = 24,
+    at_once: Annotated[int, typer.Option(help="lab: calls up at any time")] = 8,
+    logins: Annotated[int, typer.Option(help="register: log-ins")] = 40,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
     """Figures of the hotline as ratios measured in one run. Exit 1 when a run is worth nothing."""
@@ -54,15 +61,19 @@ def main(
         with house.hotline() as (ours, city), house.bare(policy) as bare:
             facts = machine.facts(ours)
             _tell("both systems are up", began)
-            if "call" in wanted:
-                figures += _per_call(per_call.measure(ours, bare, rounds, calls))
-                _tell("processor time of a call measured", began)
-            if "held" in wanted:
-                figures += _held(held.measure(ours, bare, ramps, most))
-                _tell("calls held measured", began)
-            if "pop" in wanted:  # last: it leaves an agent on duty
-                figures += _pop(pop.measure(ours, city, rings))
-                _tell("rings measured", began)
+            measured = {
+                "call": lambda: _per_call(per_call.measure(ours, bare, rounds, calls)),
+                "held": lambda: _held(held.measure(ours, bare, ramps, most)),
+                "lab": lambda: _lab(lab_calls.measure(ours, city, lab_calls_each, at_once)),
+                "register": lambda: _register(register.measure(city, logins)),
+                "pop": lambda: _pop(pop.measure(ours, city, rings)),  # leaves an agent on duty: so it is last
+            }
+            for name in (name for name in measured if name in wanted):
+                figures += measured[name]()
+                _tell(f"{name} measured", began)
+        if "first-call" in wanted:
+            figures += _first_call(first_call.measure())
+            _tell("first-call measured", began)
     except (BenchError, AsteriskFault, AssertionError) as why:
         console.print(f"[red]fault[/]: {why}")
         sys.exit(1)
@@ -115,6 +126,32 @@ def _pop(one: pop.Pops) -> list[Figure]:
         Figure("pop: INVITE to painted, p50", one.at(0.5), "ms"),
         Figure("pop: INVITE to painted, p99", p99, "ms", "≤ 50 ms", p99 <= 50),
         Figure("pop: INVITE to painted, first ring", one.rings[0].painted, "ms"),
+    ]
+
+
+def _lab(one: lab_calls.Rates) -> list[Figure]:
+    return [
+        Figure("lab: calls of the lab", one.lab, "a second"),
+        Figure("lab: calls of SIPp alone", one.sipp, "a second"),
+        Figure("lab: lab ÷ SIPp", one.ratio),
+    ]
+
+
+def _register(took_ms: list[float]) -> list[Figure]:
+    return [
+        Figure("register: log-ins", len(took_ms)),
+        Figure("register: page opened to phone registered, p50", pop.percentile(took_ms, 0.5), "ms"),
+        Figure("register: page opened to phone registered, p95", pop.percentile(took_ms, 0.95), "ms"),
+    ]
+
+
+def _first_call(way: first_call.Way) -> list[Figure]:
+    return [
+        *(Figure(f"first-call: {step.name}", step.seconds, "s") for step in way.steps),
+        *(Figure(f"first-call: {step.name}, received", step.received / 1e6, "MB") for step in way.steps),
+        Figure("first-call: received in all", way.received / 1e6, "MB"),
+        Figure("first-call: until the menu is heard", way.menu / 60, "min"),
+        Figure("first-call: until the agent is heard", way.agent / 60, "min"),
     ]
 
 

@@ -26,7 +26,8 @@ class BenchError(RuntimeError):
 class Callers:
     """`rate` calls a second, `count` in all; each stays `stay_seconds` after her key.
 
-    `numbers` are given out in turn; by default each caller is a stranger.
+    `numbers` are given out in turn; by default each caller is a stranger. `at_once`: no more than so many
+    at any time; 0 is no bound.
     """
 
     house: House
@@ -34,6 +35,7 @@ class Callers:
     rate: float
     stay_seconds: float
     numbers: list[str] = field(default_factory=list)
+    at_once: int = 0
     _folder: Path = field(init=False)
     _process: "subprocess.Popen[bytes]" = field(init=False)
 
@@ -58,7 +60,7 @@ class Callers:
         return [
             *(_sipp(), f"127.0.0.1:{self.house.sip_port}", "-sf", "caller.xml", "-inf", "numbers.csv"),
             *("-s", LINE, "-i", TRUNK, "-mi", TRUNK, "-p", str(free_port(TRUNK)), "-nostdin"),
-            *("-m", str(self.count), "-l", str(self.count)),
+            *("-m", str(self.count), "-l", str(self.at_once or self.count)),
             *("-r", str(max(1, round(self.rate))), "-rp", str(period_ms)),
             *("-trace_stat", "-stf", "stat.csv", "-fd", "1", "-trace_err", "-error_file", "errors"),
         ]

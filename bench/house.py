@@ -51,7 +51,7 @@ class House:
 @contextmanager
 def hotline() -> Iterator[tuple[House, City]]:
     """`hotline up` with the demo city, nobody on duty."""
-    with _folder() as folder:
+    with folder_of_its_own() as folder:
         city = City(folder)
         rtp = free_range(RTP_PORTS)
         city.environment |= {"HOTLINE_RTP_START": str(rtp), "HOTLINE_RTP_END": str(rtp + RTP_PORTS - 1)}
@@ -71,7 +71,7 @@ def hotline() -> Iterator[tuple[House, City]]:
 @contextmanager
 def bare(policy: Policy) -> Iterator[House]:
     """Our configuration with a dialplan of its own: no AGI, no channel events, no manager link."""
-    with _folder() as folder:
+    with folder_of_its_own() as folder:
         (folder / "tools").symlink_to(home_folder() / "tools")
         settings = _settings(folder)
         home = Home(folder)
@@ -95,6 +95,11 @@ def bare(policy: Policy) -> Iterator[House]:
             server.stop()
 
 
+def settings_of(city: City) -> Settings:
+    """What its own processes go by, for who speaks with them from here."""
+    return Settings(home=city.home, **{name.lower(): port for name, port in city.ports.items()})
+
+
 def _settings(folder: Path) -> Settings:
     rtp = free_range(RTP_PORTS)
     return Settings(
@@ -111,7 +116,7 @@ def _settings(folder: Path) -> Settings:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def folder_of_its_own() -> Iterator[Path]:
     """Short enough for sockets, and as root open for the servers' user."""
     folder = Path(tempfile.mkdtemp(prefix="hl-bench-", dir="/tmp"))
     folder.chmod(0o711)

@@ -77,7 +77,7 @@ def test_nobody_is_cut_when_the_roles_are_restarted_under_calls(town: Town) -> N
 
 def test_a_drain_that_waits_too_long_says_for_what_and_can_be_taken_back(town: Town) -> None:
     leg = town.in_menu(1000)
-    waited = drain(town, "--timeout", "1")
+    waited = drain(town, "--timeout", "4")  # the menu writes its figures once a second
     _, said = waited.communicate(timeout=PATIENCE_SECONDS)
     assert waited.returncode == 1
     assert "1 in the menu" in said

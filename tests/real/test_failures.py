@@ -50,10 +50,7 @@ def test_a_menu_that_dies_or_stalls_lets_its_callers_go_to_the_queue(town: Town,
     assert other.goes_on
     for talk in [other, *talks]:
         talk.hang_up()
-    if how == signal.SIGSTOP:
-        town.strike("ivr", signal.SIGCONT)
-    else:
-        town.wait_back("ivr", ivr)
+    town.wait_back("ivr", ivr)
     town.assert_whole(other, "key")
     for talk in talks:
         town.assert_whole(talk, "fallback")

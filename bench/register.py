@@ -33,7 +33,10 @@ def measure(city: City, logins: int) -> list[float]:
 def _logins(browser: Browser, base: str, logins: int) -> Iterator[float]:
     for n in range(logins):
         with closing(browser.new_context(locale="zh-CN")) as context:
-            form = {"name": AGENTS[n % len(AGENTS)], "password": demo.DEMO_PASSWORD}
+            form: dict[str, str | float | bool] = {
+                "name": AGENTS[n % len(AGENTS)],
+                "password": demo.DEMO_PASSWORD,
+            }
             answer = context.request.post(
                 f"{base}/login?next=/me", form=form, headers={"Origin": base}, max_redirects=0
             )

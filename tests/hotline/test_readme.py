@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from hotline.lab import audio
 from hotline.settings import CHECKOUT, home_folder
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 SET_UP_SECONDS = 600
 LAB_SECONDS = 300
-GUEST_SIZE, TICKET_SIZE = {"width": 720, "height": 720}, {"width": 1280, "height": 880}
+GUEST_SIZE, TICKET_SIZE = ViewportSize(width=720, height=720), ViewportSize(width=1280, height=880)
 LINKED = (
     ".cache/pip",
     ".config/pip",

@@ -45,14 +45,12 @@ def does(server: EmbeddedServer, checkout: Path, program: str) -> None:
 
 def callers(server: EmbeddedServer, database: str) -> list[str]:
     """The callers that a database knows."""
-    where = {"host": str(server.socket_folder), "user": "hotline", "dbname": database}
-    with psycopg.connect(**where) as connection:
+    with psycopg.connect(host=str(server.socket_folder), user="hotline", dbname=database) as connection:
         return [row[0] for row in connection.execute("SELECT name FROM caller ORDER BY name")]
 
 
 def a_caller(server: EmbeddedServer, name: str) -> None:
-    where = {"host": str(server.socket_folder), "user": "hotline", "dbname": "hotline"}
-    with psycopg.connect(**where) as connection:
+    with psycopg.connect(host=str(server.socket_folder), user="hotline", dbname="hotline") as connection:
         connection.execute("INSERT INTO caller (name) VALUES (%s)", [name])
 
 

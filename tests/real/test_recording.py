@@ -232,7 +232,7 @@ def test_the_recording_is_whole_through_an_attended_transfer(
     assert min(loudest(ours, AGENT), loudest(ours, COLLEAGUE)) > -20
     assert max(loudest(ours, PRIVATE), loudest(ours, CALLER)) < loudest(ours, AGENT) - QUIETER_DB
     measured = [min((her - his for her in onsets(ours)), key=abs) for his in onsets(theirs)[-4:]]
-    # Seconds. A busy machine's recorder is late by itself; to the sample is tests/telephony/test_overlay.py's matter.
+    # A busy machine's recorder is late by itself; to the sample: tests/telephony/test_overlay.py
     assert abs(np.median(measured) - np.median(late)) < 0.3
     assert len(list(tmp_path.rglob(f"{call_id}-consult-*.wav"))) == 2
     lab.assert_clean_log()

@@ -23,7 +23,8 @@ from hotline.settings import CHECKOUT
 from tests.hotline.city import City, wait_for
 
 REGISTRIES = (".npmrc", ".config/pip")  # how this machine reaches them
-SET_UP_LINE = re.compile(r" *\d+s  (.*)")
+SET_UP_LINE = re.compile(r" *\d+s  (.*?)( \(.*| with /.*)?\n")
+SET_UP = "set up; the command is .venv/bin/hotline"
 UP_LINE = "log in as"
 
 
@@ -100,7 +101,8 @@ def _follow(running: "subprocess.Popen[str]", way: Way) -> None:
         told = SET_UP_LINE.match(line)
         if told or UP_LINE in line:
             way.steps.append(Step(name, time.monotonic() - began, _received() - received))
-            name, began, received = (told[1] if told else ""), time.monotonic(), _received()
+            name = "hotline up" if SET_UP in line else told[1] if told else ""
+            began, received = time.monotonic(), _received()
         if UP_LINE in line:
             return
     raise BenchError(f"script/run ended:\n{said}")

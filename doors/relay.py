@@ -44,7 +44,8 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Door:
     """`asterisk`: its WebSocket address on loopback; `secret`: by which it knows us; `phases`: visit → where
-    its call is (menu, waiting, talking), asked on a thread, {} when it cannot be known."""
+    its call is (menu, waiting, talking), asked on a thread, {} when it cannot be known; `leaving`: is this
+    process about to end?"""
 
     asterisk: str
     secret: str
@@ -52,6 +53,7 @@ class Door:
     phases: Callable[[], Mapping[str, str]]
     limits: Limits = field(default_factory=Limits)
     call_seconds: float = 1800.0
+    leaving: Callable[[], bool] = bool
 
 
 class Closed(Exception):
@@ -116,7 +118,10 @@ class Relay:
                 await self._join(guest, asterisk, call)
 
     async def _join(self, guest: WebSocket, asterisk: ClientConnection, call: GuestCall) -> None:
-        """Until either side or the time ends it; then Asterisk is told whatever it does not know yet."""
+        """Until either side or the time ends it; then Asterisk is told whatever it does not know yet.
+
+        When it is we who end, an answered call is left to Asterisk: its sound does not come by us.
+        """
         ways = [
             asyncio.create_task(way)
             for way in (
@@ -136,8 +141,9 @@ class Relay:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            with contextlib.suppress(ConnectionClosed, TimeoutError, Refused):
-                await asyncio.wait_for(_part(asterisk, call), PARTING_SECONDS)
+            if not (call.answered and self.door.leaving()):
+                with contextlib.suppress(ConnectionClosed, TimeoutError, Refused):
+                    await asyncio.wait_for(_part(asterisk, call), PARTING_SECONDS)
 
     async def _tell_phases(self, guest: WebSocket, call: GuestCall) -> None:
         told = ""

@@ -111,7 +111,7 @@ def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) ->
 
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(services, wiring.rooms(settings, home, city, link)),
+            create_app(services, wiring.rooms(settings, home, city, link, lambda: server.should_exit)),
             host=settings.bind,
             port=settings.web_port,
             log_config=None,

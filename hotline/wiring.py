@@ -4,7 +4,7 @@ import ipaddress
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -86,8 +86,11 @@ def desk_address(settings: Settings, home: Home) -> str:
     return f"{'https' if held else 'http'}://{authority(host, settings.web_port)}"
 
 
-def rooms(settings: Settings, home: Home, city: Policy, link: AmiLink) -> list["Room"]:
-    """The pages of the desk, in the rail's order, and the public's; `link` tells where guests' calls are."""
+def rooms(
+    settings: Settings, home: Home, city: Policy, link: AmiLink, leaving: Callable[[], bool]
+) -> list["Room"]:
+    """The pages of the desk, in the rail's order, and the public's. `link` tells where guests' calls are,
+    `leaving` whether this process is about to end."""
     from agents import room as agents  # the desk's alone: other roles start without its pages
     from doors import room as doors
     from doors.limits import Limits
@@ -100,6 +103,7 @@ def rooms(settings: Settings, home: Home, city: Policy, link: AmiLink) -> list["
         phases=partial(guests.phases, link),
         limits=Limits(calls=settings.guest_calls),
         call_seconds=guests.CALL_SECONDS,
+        leaving=leaving,
     )
     return [agents.room(), doors.room(door)]
 

@@ -71,6 +71,7 @@ class GuestCity(DeskCity):
             phases=partial(guests.phases, self.acts),
             limits=self.limits,
             call_seconds=self.call_seconds,
+            leaving=lambda: self.web.should_exit,
         )
         return [agents(), doors(door)]
 

@@ -109,6 +109,17 @@ def test_who_leaves_without_a_word_is_hung_up_at_once_and_who_falls_silent_is_lo
     city.lab.assert_clean_log(r"File hotline/\w+ does not exist")  # the lab has few sounds
 
 
+def test_a_restart_of_the_relay_hangs_up_nobody(
+    city: GuestCity, program: Callable[..., Program], run: Loop
+) -> None:
+    guest = program()
+    socket = run(guest.call())
+    city.web.should_exit = True
+    assert run(guest.closed(socket)) == 1012
+    assert len(city.guest_channels()) == 1
+    until(lambda: city.causes() == [LOST], "a guest who says nothing to be lost")
+
+
 def test_the_relay_ends_a_call_whose_time_is_up(
     city: GuestCity, program: Callable[..., Program], run: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,6 @@
 """The public's pages as one room of the web application; joined by hotline/wiring."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, WebSocket
 from fastapi.responses import JSONResponse, Response
@@ -10,6 +9,7 @@ from doors.limits import TooMuch
 from doors.relay import Door, Relay
 from doors.sip import DOMAIN
 from routing.numbers import display
+from web.guard import names_us
 from web.login import address
 from web.render import page
 from web.services import Room
@@ -47,9 +47,8 @@ def room(door: Door) -> Room:
     async def phone(guest: WebSocket, visit: str = "") -> None:
         """SIP of one guest. Another site's page, another protocol and a used token get no socket (403)."""
         peer = guest.client.host if guest.client else ""
-        ours = urlsplit(guest.headers.get("origin", "")).netloc == guest.headers.get("host")
         speaks = SUBPROTOCOL in guest.scope["subprotocols"]
-        if not (ours and speaks and relay.turnstile.admit(visit, peer)):
+        if not (names_us(guest.headers) and speaks and relay.turnstile.admit(visit, peer)):
             await guest.close()
             return
         await guest.accept(SUBPROTOCOL)

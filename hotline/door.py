@@ -64,14 +64,15 @@ class _Door(asyncio.Protocol):
 
     async def _come_in(self) -> None:
         self._transport.pause_reading()  # not in connection_made: older Pythons begin to read after it
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(FIRST_WORD_SECONDS):
                 first = await self._first_byte()
             if first != TLS_HANDSHAKE:
                 self._transport.resume_reading()  # what is said arrives in data_received
+                loop.call_later(FIRST_WORD_SECONDS, self._transport.abort)  # who never says it all
                 return
             self._under_tls = True
-            loop = asyncio.get_running_loop()
             secure = await loop.start_tls(self._transport, self, self.tls, server_side=True)
             if secure is None or secure.is_closing():  # gone meanwhile
                 return

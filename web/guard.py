@@ -30,8 +30,16 @@ def same_site(headers: Headers) -> bool:
     fetch = headers.get("sec-fetch-site")
     if fetch is not None:
         return fetch in ("same-origin", "none")
-    origin = headers.get("origin", "")
-    return bool(origin) and urlsplit(origin).netloc == headers.get("host", "")
+    return names_us(headers)
+
+
+def names_us(headers: Headers) -> bool:
+    """Is Origin the very address that was asked?"""
+    try:
+        origin = urlsplit(headers.get("origin", "")).netloc
+    except ValueError:  # `http://[`, say
+        return False
+    return bool(origin) and origin == headers.get("host", "")
 
 
 def policy_header(phone_ws: str) -> str:

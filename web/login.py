@@ -86,7 +86,10 @@ def viewer_within(request: Request, session: Session, action: Action) -> Viewer:
 
 def local_path(wanted: str) -> str:
     """Where to go after logging in: a path of ours, never another site."""
-    parts = urlsplit(wanted)
+    try:
+        parts = urlsplit(wanted)
+    except ValueError:  # `//[`, say
+        return "/"
     plain = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and not parts.netloc
     return wanted if plain and not parts.path.startswith(("/login", "/logout")) else "/"
 

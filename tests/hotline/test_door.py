@@ -108,6 +108,14 @@ def test_junk_is_let_go_and_harms_nobody(opened: Open) -> None:
     assert opened.served()
 
 
+def test_who_begins_a_plain_request_and_never_ends_it_is_let_go(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "FIRST_WORD_SECONDS", 0.5)
+    with closing(opened.wire()) as wire, suppress(ConnectionResetError):
+        assert not ask(wire, b"GET / HT")
+
+
 def test_a_renewed_certificate_is_for_the_next_connection_and_the_open_one_stays(opened: Open) -> None:
     with closing(opened.secure()) as wire:
         renewed = opened.keeper.make([], 20, datetime.now(UTC))

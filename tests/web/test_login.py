@@ -33,7 +33,7 @@ def test_logging_in_leads_back_to_where_one_was(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "wanted", ["//evil.example", "https://evil.example/x", "/\\evil.example", "/logout", "x"]
+    "wanted", ["//evil.example", "https://evil.example/x", "/\\evil.example", "/logout", "x", "//["]
 )
 def test_the_way_back_is_never_another_site(wanted: str) -> None:
     assert local_path(wanted) == "/"
@@ -52,6 +52,7 @@ def test_an_act_from_another_site_is_refused(site: Site) -> None:
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
         {"Origin": ""},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site", "Origin": site.url},
     ):

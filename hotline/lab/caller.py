@@ -138,6 +138,11 @@ class Caller:
         return next((m for m in self.sipp.trace() if m.start.startswith("BYE")), None)
 
     @property
+    def parted(self) -> bool:
+        """The BYE, whoever's it was, had an answer."""
+        return any(m.is_answer_to("BYE") for m in self.sipp.trace())
+
+    @property
     def sound_seconds(self) -> float:
         """All that was heard, less the silence."""
         return audio.sound_seconds(self.sipp.media.heard())

@@ -151,6 +151,8 @@ def _end(caller: Caller, record: Record) -> Row:
         fault = "the record does not know that it ended"
     elif bye is None:
         fault, remedy = "it ended without BYE", SEE_ASTERISK
+    elif not caller.parted:
+        fault, remedy = "nobody answered the BYE", SEE_ASTERISK
     elif abs(call.ended_at.timestamp() - bye.at) > SAME_TIME_SECONDS:
         fault = "the record has another time"
     elif by and (by == "caller") != bye.sent:

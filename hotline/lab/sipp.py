@@ -4,6 +4,7 @@ SIPp's own `play_pcap_audio` and `play_dtmf` need raw sockets, so root, and cann
 caller hears; this works for everybody.
 """
 
+import contextlib
 import re
 import shutil
 import socket
@@ -136,7 +137,10 @@ class SippCall:
         return found
 
     def hang_up(self) -> None:
-        """Have SIPp send BYE, and wait for its end: a MESSAGE into its call is the sign to it."""
+        """Have SIPp send BYE, and wait for its end: a MESSAGE into its call is the sign to it.
+
+        A BYE that nobody answers is an end as well.
+        """
         sign = (
             f"MESSAGE sip:caller@{self.address} SIP/2.0\r\n"
             f"Via: SIP/2.0/UDP {self.address}:9;branch=z9hG4bKsign\r\n"
@@ -145,8 +149,9 @@ class SippCall:
         )
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
             way.sendto(sign.encode(), (self.address, self.port))
-        self.process.wait(ENDS_SECONDS)
-        self.media.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(ENDS_SECONDS)
+        self.close()
 
     @property
     def over(self) -> bool:

@@ -1,9 +1,15 @@
 """The trunk caller played by SIPp: the same call with a peer that is none of ours."""
 
+import re
+import socket
+import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from hotline.lab import audio, sipp
+from hotline.lab.caller import Caller, Sounds
 from tests.real.agi_stand_in import AgiCall, AgiStandIn, Behaviour
 from tests.real.asterisk_lab import LINE, PROMPTS, Lab
 from tests.real.phone import Phone
@@ -63,3 +69,30 @@ def test_a_sipp_caller_is_let_go_when_the_agent_hangs_up(
     until(lambda: caller.over, "the caller to be let go")
     assert caller.process.returncode == 0
     lab.assert_nothing_left()
+
+
+def test_a_hotline_that_dies_in_mid_call_is_told_and_no_crash_of_the_lab(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sipp, "ENDS_SECONDS", 1.0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+
+        def answer_and_die() -> None:
+            invite, caller = server.recvfrom(65_536)
+            headers = re.findall(r"^(?:Via|From|To|Call-ID|CSeq):.*$", invite.decode(), re.MULTILINE)
+            sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+            sdp += "m=audio 9 RTP/AVP 8 101\r\n"
+            head = "\r\n".join(["SIP/2.0 200 OK", *(line.strip() for line in headers)])
+            head += f"\r\nContact: <sip:us@127.0.0.1:{server.getsockname()[1]}>\r\n"
+            head += f"Content-Type: application/sdp\r\nContent-Length: {len(sdp)}\r\n\r\n"
+            server.sendto((head + sdp).encode(), caller)
+
+        threading.Thread(target=answer_and_die, daemon=True).start()
+        call = sipp.SippCall(tmp_path, server.getsockname(), "962299", "10001234567", "127.0.0.3")
+        caller = Caller(call, Sounds(tmp_path, tmp_path), audio.voice(1000), lambda _words: None)
+        assert caller.wait_answer()
+        caller.hang_up()
+        assert call.over
+        assert caller.bye and caller.bye.sent
+        assert not caller.parted

@@ -17,7 +17,7 @@ from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from cases import alarms
-from hotline import ground, health, logs, microphone, wiring
+from hotline import drain, ground, health, logs, microphone, wiring
 from hotline.alarms import BY_NAME
 from hotline.cert import Keeper
 from hotline.home import Home
@@ -91,6 +91,7 @@ def _findings() -> Iterator[Finding]:
     yield from _foreseen("asterisk", lambda: _asterisk(wiring.asterisk(settings, home)))
     yield from _foreseen("manager", lambda: _manager(settings, home))
     yield from _foreseen("menu", lambda: _menu(settings))
+    yield from _drain(home)
     yield from _foreseen("desk", lambda: _desk(settings, home))
     yield from _foreseen("microphone", lambda: _microphone(settings, home))
     yield from _foreseen("ports", lambda: _ports(settings, home))
@@ -233,6 +234,13 @@ def _menu(settings: Settings) -> Iterator[Finding]:
         return
     told = f"port {settings.agi_port} is answered by another program"
     yield Finding("menu", False, told, "set HOTLINE_AGI_PORT to a port of its own")
+
+
+def _drain(home: Home) -> Iterator[Finding]:
+    """A drain that was forgotten keeps callers from the menu, and complaints from their seal."""
+    if drain.is_on(home):
+        remedy = "restart the roles, or hotline drain --off"
+        yield Finding("drain", False, "new callers go past the menu: an upgrade is about to happen", remedy)
 
 
 def _desk(settings: Settings, home: Home) -> Iterator[Finding]:

@@ -14,6 +14,18 @@ from storage.migrate import upgrade
 from storage.server import EmbeddedServer
 from storage.tables import Base
 
+# The files that take longest, longest first: begun last, one of them would keep all other workers waiting.
+LONG = (
+    *("test_lab", "test_readme", "test_failures", "test_another_pc", "test_spine", "test_up"),
+    *("test_recording", "test_failures_database", "test_mishaps", "test_call", "test_strangers"),
+    *("test_registration", "test_drain"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedServer]:

@@ -166,7 +166,7 @@ class Alarms:
         return {
             "free_mib": free_mib(self._home.path),
             "certificate_days": certificate_days_left(self._home, now),
-            "spool": len(Spool(self._home.spool).waiting()),
+            "spool": Spool(self._home.spool).owed(),
             "silent_roles": sum(read(self._home, role) is None for role in ROLES),
             "restarts": max(0, max(began) - 1),
             "lag_seconds": self._late_seconds(),

@@ -161,8 +161,8 @@ class Figures:
         yield _gauge(
             "hotline_disk_free_bytes", "Room where the state lies", shutil.disk_usage(self._home.path).free
         )
-        waiting = len(Spool(self._home.spool).waiting())
-        yield _gauge("hotline_spool_files", "Calls' facts that wait for the database", waiting)
+        owed = Spool(self._home.spool).owed()
+        yield _gauge("hotline_spool_files", "Calls' facts that are not in the record yet", owed)
         written = sum(1 for _ in self._home.recordings_incoming.glob("*.caller.wav"))
         yield _gauge(
             "hotline_recordings_incoming", "Recordings being written or waiting for the ledger", written

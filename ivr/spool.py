@@ -78,6 +78,10 @@ class Spool:
         """The files that wait, oldest first."""
         return sorted(path for path in self._folder.glob("*.json") if not path.name.startswith("."))
 
+    def owed(self) -> int:
+        """How many calls' facts are not in the record: those that wait, and those that were refused."""
+        return len(self.waiting()) + sum(1 for _ in self._folder.glob(f"*{KEPT_ASIDE}"))
+
 
 def import_spool(database: Database, folder: Path, policy: Policy) -> int:
     """Store what waits in the spool, file by file; how many were stored. Raises DatabaseAway: the rest waits.

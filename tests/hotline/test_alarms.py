@@ -145,8 +145,9 @@ def test_nobody_at_work_while_a_line_is_open_is_raised_after_minutes_and_cleared
     assert watched.raised() == []
 
 
-def test_what_was_raised_stays_raised_through_a_restart_of_the_clock(watched: Watched) -> None:
-    (watched.home.spool / "c-1.json").write_text("{}")
+@pytest.mark.parametrize("file", ["c-1.json", "c-1.refused"])
+def test_what_was_raised_stays_raised_through_a_restart_of_the_clock(watched: Watched, file: str) -> None:
+    (watched.home.spool / file).write_text("{}")
     for _ in range(3):
         watched.alarms.round()
     assert "spool" in watched.raised()

@@ -31,8 +31,14 @@ def told(city_up: tuple[City, Running]) -> set[str]:
         with urllib.request.urlopen(f"{address}/metrics") as answer:
             return str(answer.read().decode())
 
-    up = [f'hotline_role_up{{role="{role}"}} 1.0' for role in ("ivr", "desk", "clock")]
-    wait_for(lambda: all(line in page() for line in up), "the figures of every role")
+    def is_whole() -> bool:
+        """A role writes its first figures before it is at work: with its link up it has all of them."""
+        text = page()
+        up = [f'hotline_role_up{{role="{role}"}} 1.0' in text for role in ("ivr", "desk", "clock")]
+        linked = re.findall(r'^hotline_ami_logins_total{.*role="(\w+)"', text, re.MULTILINE)
+        return all(up) and set(linked) == {"desk", "clock"}
+
+    wait_for(is_whole, "the figures of every role")
     families = list(text_string_to_metric_families(page()))
     return {sample.name for family in families for sample in family.samples} | {
         family.name for family in families

@@ -23,6 +23,7 @@ from storage.tables import Draft
 
 LOOK_SECONDS = 0.5
 QUIET_SECONDS = 5  # nobody's draft changed for so long: what was typed is kept
+WRITERS_SECONDS = 30.0  # not longer: on a busy desk somebody always types, and browsers keep it
 LEAVE_SECONDS = 30.0
 
 
@@ -56,15 +57,15 @@ def end(home: Home, database: Database) -> bool:
     return was_on
 
 
-def under_way(home: Home, database: Database, since: float) -> list[str]:
-    """What has to end first, in words; empty when the roles may be restarted."""
+def under_way(home: Home, database: Database, since: float, *, writers: bool = True) -> list[str]:
+    """What has to end first, in words; empty when the roles may be restarted. `writers`: wait for them?"""
     told = []
     dialogues = _dialogues(home, since)
     if dialogues is None:
         told.append("the menu has not told its calls yet")
     elif dialogues:
         told.append(f"{dialogues} in the menu")
-    if writing := _writing(database):
+    if writers and (writing := _writing(database)):
         told.append(f"{writing} writing")
     return told
 
@@ -72,9 +73,10 @@ def under_way(home: Home, database: Database, since: float) -> list[str]:
 def wait(home: Home, database: Database, seconds: float, tell: Callable[[str], None]) -> bool:
     """Until nothing is under way; False when that took too long. The mark stays either way."""
     since = begin(home, database)
-    until = time.monotonic() + seconds
+    began = time.monotonic()
+    until = began + seconds
     said = ""
-    while waiting := under_way(home, database, since):
+    while waiting := under_way(home, database, since, writers=time.monotonic() < began + WRITERS_SECONDS):
         if (words := ", ".join(waiting)) != said:
             tell(f"waiting: {words}")
             said = words

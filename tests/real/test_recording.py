@@ -18,6 +18,7 @@ from telephony.cel import CelReader
 from telephony.ledger import Ledger
 from tests.real.agi_stand_in import AgiStandIn
 from tests.real.asterisk_lab import LINE, MUSIC, PROMPTS, Lab
+from tests.real.levels import loudest, loudest_at
 from tests.real.phone import Leg, Phone, answered
 from tests.real.waiting import until
 
@@ -36,24 +37,6 @@ def legs(lab: Lab, name: str) -> tuple[audio.Samples, audio.Samples]:
     return audio.read_wav(lab.incoming / f"{name}.caller.wav"), audio.read_wav(
         lab.incoming / f"{name}.agent.wav"
     )
-
-
-def halves(samples: audio.Samples, hz: float) -> list[tuple[float, int]]:
-    """The tone's level in each half second, dB, and the frame where that begins."""
-    half = audio.RATE // 2
-    return [
-        (audio.level_db(samples[at : at + half], hz), at) for at in range(0, len(samples) - half, half // 2)
-    ]
-
-
-def loudest(samples: audio.Samples, hz: float) -> float:
-    """The tone's level in the half second where it is loudest, dB."""
-    return max(halves(samples, hz))[0]
-
-
-def loudest_at(samples: audio.Samples, hz: float) -> int:
-    """The frame where that half second begins."""
-    return max(halves(samples, hz))[1]
 
 
 def seconds(samples: audio.Samples) -> float:

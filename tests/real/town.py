@@ -24,6 +24,7 @@ from storage.server import EmbeddedServer
 from storage.tables import Call, CallLeg, CallStep, Person, PersonDuty, Recording, SipSecret
 from telephony.asterisk import AsteriskServer, find
 from tests.hotline.city import City, Running
+from tests.real.levels import loudest
 from tests.real.phone import Leg, Phone, answered
 from tests.real.waiting import until
 
@@ -252,8 +253,8 @@ class Town:
         file = self.home.recordings_kept / recording.path
         assert hashlib.sha256(file.read_bytes()).hexdigest() == recording.sha256
         voices = audio.read_wav(file)
-        assert audio.level_db(voices[:, 0], talk.hz) > -40
-        assert audio.level_db(voices[:, 1], AGENT_HZ) > -40
+        assert loudest(voices[:, 0], talk.hz) > -40
+        assert loudest(voices[:, 1], AGENT_HZ) > -40
         return told
 
     def fallbacks(self) -> int:

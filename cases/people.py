@@ -172,16 +172,10 @@ def start_session(session: Session, person: Person, address: str = "", user_agen
     return token
 
 
-def viewer_of(session: Session, token: str, address: str = "", now: datetime | None = None) -> Viewer | None:
-    """Who looks with this cookie; None when it is unknown, ended, idle too long or its person has left."""
-    found = logged_in(session, token, address, now)
-    return found[0] if found else None
-
-
 def logged_in(
     session: Session, token: str, address: str = "", now: datetime | None = None
 ) -> tuple[Viewer, Person] | None:
-    """The same with all that is known of the person."""
+    """Who looks with this cookie; None when it is unknown, ended, idle too long or its person has left."""
     now = now or datetime.now(UTC)
     since = {"seen_since": now - SESSION_IDLE, "begun_since": now - SESSION_LONGEST}
     found = session.execute(_LOGGED_IN, {"token_hash": _hash(token), **since}).one_or_none()

@@ -13,11 +13,11 @@ from cases.people import (
     create_person,
     dismiss,
     end_session,
+    logged_in,
     new_secret,
     phones,
     set_password,
     start_session,
-    viewer_of,
 )
 from storage.database import Database
 from storage.tables import Person, WebSession
@@ -45,23 +45,24 @@ def test_a_log_in_lasts_until_it_is_ended_or_idle_or_too_old(database: Database,
     with database.session() as session:
         stored = session.scalars(select(WebSession)).one()
         assert token not in stored.token_hash
-        viewer = viewer_of(session, token, "192.0.2.9")
-        assert viewer is not None
+        found = logged_in(session, token, "192.0.2.9")
+        assert found is not None
+        viewer, _ = found
         assert (viewer.person_id, viewer.role, viewer.address) == (person.id, Role.AGENT, "192.0.2.9")
-        assert viewer_of(session, "another") is None
-        assert viewer_of(session, token, now=now + SESSION_IDLE + timedelta(minutes=1)) is None
+        assert logged_in(session, "another") is None
+        assert logged_in(session, token, now=now + SESSION_IDLE + timedelta(minutes=1)) is None
     step = SESSION_IDLE / 2
     with database.session() as session:
         at = now
         while at + step < now + SESSION_LONGEST:
             at += step
-            assert viewer_of(session, token, now=at) is not None
+            assert logged_in(session, token, now=at) is not None
             session.flush()
-        assert viewer_of(session, token, now=now + SESSION_LONGEST + timedelta(minutes=1)) is None
+        assert logged_in(session, token, now=now + SESSION_LONGEST + timedelta(minutes=1)) is None
     with database.session() as session:
         end_session(session, token)
         end_session(session, token)
-        assert viewer_of(session, token) is None
+        assert logged_in(session, token) is None
 
 
 def test_whoever_has_left_is_logged_out_at_once(database: Database, staff: Staff) -> None:
@@ -70,7 +71,7 @@ def test_whoever_has_left_is_logged_out_at_once(database: Database, staff: Staff
         token = start_session(session, person)
         person.active = False
     with database.session() as session:
-        assert viewer_of(session, token) is None
+        assert logged_in(session, token) is None
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_a_new_password_ends_the_log_ins_of_the_old_one(database: Database, staf
         assert check_password(session, person.login, PASSWORD) is None
         assert check_password(session, person.login, "another password") is not None
         session.expire_all()
-        assert viewer_of(session, token) is None
+        assert logged_in(session, token) is None
 
 
 def test_who_leaves_has_no_log_in_and_no_phone(database: Database, staff: Staff) -> None:
@@ -134,6 +135,6 @@ def test_who_leaves_has_no_log_in_and_no_phone(database: Database, staff: Staff)
         assert check_password(session, person.login, PASSWORD) is None
         assert person.id not in [phone.person_id for phone in phones(session)]
         session.expire_all()
-        assert viewer_of(session, token) is None
+        assert logged_in(session, token) is None
         with pytest.raises(Refused):
             dismiss(session, person.login)

@@ -46,5 +46,8 @@ def test_check_with_a_bad_setting_is_still_one_json_document(
 
 def test_every_command_of_the_contract_is_there(runner: CliRunner) -> None:
     told = runner.invoke(app, ["--help"]).stdout
-    for name in ("up", "ivr", "desk", "clock", "config", "migrate", "check", "export", "prompts", "demo"):
+    roles = ("up", "ivr", "desk", "clock")
+    others = ("config", "check", "migrate", "demo", "cert", "lab", "prompts", "export", "people")
+    running = ("units", "serve", "drain")
+    for name in roles + others + running:
         assert f" {name} " in told

@@ -4,11 +4,10 @@ from hotline.lab import audio
 
 
 def halves(samples: audio.Samples, hz: float) -> list[tuple[float, int]]:
-    """The tone's level in each half second, dB, and the frame where that begins."""
+    """The tone's level in each half second, dB, and the frame where that begins; a shorter sound is one."""
     half = audio.RATE // 2
-    return [
-        (audio.level_db(samples[at : at + half], hz), at) for at in range(0, len(samples) - half, half // 2)
-    ]
+    begins = range(0, max(1, len(samples) - half), half // 2)
+    return [(audio.level_db(samples[at : at + half], hz), at) for at in begins]
 
 
 def loudest(samples: audio.Samples, hz: float) -> float:

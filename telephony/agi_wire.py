@@ -16,7 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _KEY = re.compile(r"agi_[a-z0-9_]+")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"\\]*')
 _REPLY = re.compile(r"(\d{3})(?:([ -])(.*))?", re.DOTALL)
-_RESULT = re.compile(r"result=(-?\w*)(?:\s+\((.*)\))?")
+_RESULT = re.compile(r"result=(-?\w*)(?:\s+\((.*)\)|\s+endpos=(\d+))?")
 
 
 class WireError(Exception):
@@ -49,7 +49,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`code` 200 fine, 510 unknown, 511 dead channel, 520 wrong usage; `result` and `(data)` as sent."""
+    """`code` 200 fine, 510 unknown, 511 dead channel, 520 wrong usage; `result` as sent; `data`: what
+    stood in brackets behind it, or the sample at which a sound ended."""
 
     code: int
     result: str = ""
@@ -131,7 +132,7 @@ def parse_reply(line: str) -> tuple[Reply, bool]:
     result = _RESULT.search(text or "")
     if result is None:
         return Reply(int(code)), dash == "-"
-    return Reply(int(code), result[1], result[2] or ""), dash == "-"
+    return Reply(int(code), result[1], result[2] or result[3] or ""), dash == "-"
 
 
 def quote(value: str | int | float) -> str:

@@ -8,7 +8,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import structlog
 from asterisk.agi import AGI, AGIAppError, AGIError, AGIHangup, AGIInvalidCommand, AGIUsageError
@@ -22,6 +22,7 @@ COMMAND_SECONDS = 10.0  # a command that plays nothing answers at once or never
 MAX_USAGE_LINES = 100
 UP = 6
 
+Given = TypeVar("Given")
 PromptSeconds = Callable[[str, str], float]
 
 
@@ -89,14 +90,23 @@ class Line(AGI):  # type: ignore[misc]
 
     def _say(self, word: Say) -> Answer:
         self.renew_switch(self._length(word.prompts))
-        for prompt in word.prompts:
-            self._stream(prompt, "")
-        return Said()
+        pressed = ""
+        try:
+            for prompt in word.prompts:
+                key, samples = self._stream(prompt, "" if pressed else word.keys)
+                if key:
+                    pressed = key
+                    self._stream(prompt, "", samples)
+        except AGIHangup:
+            if not pressed:  # what was pressed is a fact, even if the caller goes
+                raise
+        return Pressed(pressed) if pressed else Said()
 
     def _ask(self, word: Ask) -> Answer:
         self.renew_switch(self._length(word.prompts) + word.timeout_seconds)
         for prompt in word.prompts:
-            if key := self._stream(prompt, ALL_KEYS):
+            key, _ = self._stream(prompt, ALL_KEYS)
+            if key:
                 return Pressed(key)
         self._patience_seconds = word.timeout_seconds + COMMAND_SECONDS
         pressed = self._up_or_gone(lambda: self.wait_for_digit(round(word.timeout_seconds * 1000)))
@@ -110,16 +120,21 @@ class Line(AGI):  # type: ignore[misc]
     def _length(self, prompts: tuple[str, ...]) -> float:
         return sum(self._prompt_seconds(self.language, prompt) for prompt in prompts)
 
-    def _stream(self, prompt: str, escape_keys: str) -> str:
-        """The key that interrupted, or ''. A sound that does not exist is passed over: the call goes on."""
+    def _stream(self, prompt: str, escape_keys: str, from_sample: int = 0) -> tuple[str, int]:
+        """The key that interrupted, or '', and at which sample. A sound that does not exist is passed over."""
         self._patience_seconds = self._length((prompt,)) + COMMAND_SECONDS
         name = f"{self._prompt_folder}/{prompt}" if self._prompt_folder else prompt
-        key = self._up_or_gone(lambda: self.stream_file(name, escape_keys))
-        if key is None:
+        keys = self._process_digit_list(escape_keys)
+        played = self._up_or_gone(lambda: self.execute("STREAM FILE", name, keys, from_sample)["result"])
+        if played is None:
             self._log.warning("prompt_missing", prompt=name, language=self.language, **self._who())
-        return key or ""
+            return "", 0
+        key, samples = played
+        if not (key.isdecimal() and (samples or "0").isdecimal()):
+            raise LineError("Asterisk answered STREAM FILE with no key and no sample")
+        return "" if key == "0" else chr(int(key)), int(samples or 0)
 
-    def _up_or_gone(self, verb: Callable[[], str]) -> str | None:
+    def _up_or_gone(self, verb: Callable[[], Given]) -> Given | None:
         """The verb's answer, None if it failed on a live channel. -1 means either, so ask which it was."""
         try:
             return verb()

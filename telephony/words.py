@@ -13,9 +13,10 @@ from routing.route import Ending
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Play prompts one after another; keys do not interrupt. Answer: Said or Gone."""
+    """Play prompts to their end, whatever is pressed. Answer: Said, Gone, or Pressed for the first of `keys`."""
 
     prompts: tuple[str, ...]
+    keys: str = ""
 
 
 @dataclass(frozen=True, slots=True)

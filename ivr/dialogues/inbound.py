@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from routing.policy import Line, Policy
 from routing.route import Ending, HangUp, ToQueue
-from telephony.words import Answer, Ask, Dialogue, Gone, Pressed, Say, Silent, Speak, Word
+from telephony.words import Answer, Ask, Dialogue, Gone, Pressed, Said, Say, Silent, Speak, Word
 
 MAX_LANGUAGE_CHANGES = 4
 GONE = HangUp("gone")
@@ -39,28 +39,29 @@ def inbound(line: Line, policy: Policy, *, is_open: bool = True, known: Known | 
 
 
 def _menu(line: Line, policy: Policy, known: Known) -> Dialogue:
+    menu, keys = policy.menu, _keys(policy)
     language = "zh"
     changes = failures = 0
     pressed_any = False
-    answer: Answer = yield Say(("notice",))
-    prompts: tuple[str, ...] = ("menu",)
+    answer: Answer = yield _notice(keys)
     while not isinstance(answer, Gone):
-        answer = yield Ask(prompts, _keys(policy), policy.menu.timeout_seconds)
+        if isinstance(answer, Said):
+            answer = yield Ask(("menu",), keys, menu.timeout_seconds)
+            continue
         if isinstance(answer, Pressed):
             pressed_any = True
-            if answer.key in policy.menu.keys:
-                return (yield from _connect(line, policy, policy.menu.keys[answer.key], known))
-            if answer.key == policy.menu.english_key and changes < MAX_LANGUAGE_CHANGES:
+            if answer.key in menu.keys:
+                return (yield from _connect(line, policy, menu.keys[answer.key], known))
+            if answer.key == menu.english_key and changes < MAX_LANGUAGE_CHANGES:
                 changes += 1
                 language = "en" if language == "zh" else "zh"
-                answer = yield from _change_language(language)
-                prompts = ("menu",)
+                answer = yield from _change_language(language, keys)
                 continue
-        if not isinstance(answer, Gone):
-            failures += 1
-            prompts = ("no_key" if isinstance(answer, Silent) else "wrong_key", "menu")
-            if failures >= policy.menu.tries:
-                return (yield from _give_up_asking(line, policy, known, pressed_any))
+        failures += 1
+        if failures >= menu.tries:
+            return (yield from _give_up_asking(line, policy, known, pressed_any))
+        what = "no_key" if isinstance(answer, Silent) else "wrong_key"
+        answer = yield Ask((what, "menu"), keys, menu.timeout_seconds)
     return GONE
 
 
@@ -68,12 +69,17 @@ def _keys(policy: Policy) -> str:
     return "".join(policy.menu.keys) + (policy.menu.english_key or "")
 
 
-def _change_language(language: str) -> Generator[Word, Answer, Answer]:
+def _notice(keys: str) -> Say:
+    """Heard to its end by everybody; who knows the menu by heart may press meanwhile."""
+    return Say(("notice",), keys)
+
+
+def _change_language(language: str, keys: str) -> Generator[Word, Answer, Answer]:
     """The notice again: that the call is recorded must be told in a language the caller understands."""
     answer = yield Speak(language)
     if isinstance(answer, Gone):
         return answer
-    return (yield Say(("notice",)))
+    return (yield _notice(keys))
 
 
 def _connect(line: Line, policy: Policy, kind: str, known: Known) -> Dialogue:

@@ -12,9 +12,9 @@ from routing.route import HangUp, ToQueue
 from telephony.words import Answer, Ask, Dialogue, Gone, Pressed, Said, Say, Silent, Speak
 from tests.ivr.playbook import Playbook
 
-NOTICE = Say(("notice",))
-CONNECTING = Say(("connecting",))
 KEYS = "12309"
+NOTICE = Say(("notice",), KEYS)
+CONNECTING = Say(("connecting",))
 MENU = Ask(("menu",), KEYS, 5.0)
 AGAIN_WRONG = Ask(("wrong_key", "menu"), KEYS, 5.0)
 AGAIN_SILENT = Ask(("no_key", "menu"), KEYS, 5.0)
@@ -75,6 +75,20 @@ def test_a_complaint_stays_sealed_when_the_caller_hangs_up_right_after_the_key()
     (
         Playbook(a_call()) << NOTICE >> Said() << MENU >> Pressed("3") << CONNECTING >> Gone()
         << ToQueue(QUEUE, "complaint", sealed=True)
+    )  # fmt: skip
+
+
+def test_who_knows_the_menu_presses_during_the_notice_and_is_spared_it() -> None:
+    (
+        Playbook(a_call()) << NOTICE >> Pressed("3") << CONNECTING >> Said()
+        << ToQueue(QUEUE, "complaint", sealed=True)
+    )  # fmt: skip
+
+
+def test_the_language_key_counts_during_the_notice_too() -> None:
+    (
+        Playbook(a_call()) << NOTICE >> Pressed("9") << Speak("en") >> Said() << NOTICE >> Said()
+        << MENU >> Pressed("1") << CONNECTING >> Said() << ToQueue(QUEUE, "inquiry")
     )  # fmt: skip
 
 

@@ -71,6 +71,32 @@ def test_a_key_pressed_during_the_prompt_ends_it() -> None:
         assert line.speak(Ask(("menu",), "12", 5.0)) == Pressed("2")
 
 
+def test_a_key_pressed_while_something_must_be_heard_counts_and_the_rest_is_heard_from_there() -> None:
+    sent: list[bytes] = []
+
+    def asterisk(sock: socket.socket) -> None:
+        commands = sock.makefile("rb")
+        for reply in (b"200 result=1\n", b"200 result=50 endpos=400\n", b"200 result=0 endpos=8000\n"):
+            sent.append(commands.readline())
+            sock.sendall(reply)
+
+    with a_line(asterisk) as line:
+        assert line.speak(Say(("notice",), "12")) == Pressed("2")
+    assert sent[1:] == [b'STREAM FILE hotline/notice "12" 0\n', b'STREAM FILE hotline/notice "" 400\n']
+
+
+def test_a_key_is_a_fact_even_if_the_caller_goes_before_the_prompt_is_over() -> None:
+    with a_line(says(b"200 result=1\n", b"200 result=51 endpos=400\n")) as line:
+        assert line.speak(Say(("notice",), "123")) == Pressed("3")
+        assert line.speak(Say(("connecting",))) == Gone()
+
+
+@pytest.mark.parametrize("answer", [b"200 result=x endpos=1\n", b"200 result=50 (x)\n"])
+def test_a_reply_that_names_no_key_ends_the_line(answer: bytes) -> None:
+    with a_line(says(b"200 result=1\n", answer)) as line, pytest.raises(LineError):
+        line.speak(Say(("notice",), "12"))
+
+
 def test_nothing_pressed_is_silence() -> None:
     with a_line(FakeAsterisk(keys=[SILENCE]).answer_all) as line:
         assert line.speak(Ask(("menu",), "12", 5.0)) == Silent()

@@ -45,7 +45,7 @@ class Row:
 @router.get("/calls")
 def calls_page(
     request: Request,
-    who: Annotated[Viewer, Depends(needs(Action.SEE_CASES))],
+    who: Annotated[Viewer, Depends(needs(Action.SEE_CALLS))],
     typed: Annotated[Filter, Depends()],
 ) -> Response:
     """Calls newest first, found by number, line, agent, day and outcome."""
@@ -116,7 +116,7 @@ def _between(start: datetime | None, end: datetime | None) -> float | None:
 
 @router.get("/calls/{call_id}")
 def call_page(
-    request: Request, call_id: str, who: Annotated[Viewer, Depends(needs(Action.SEE_CASES))]
+    request: Request, call_id: str, who: Annotated[Viewer, Depends(needs(Action.SEE_CALLS))]
 ) -> Response:
     """One call: what is known, what happened when, what was recorded and written."""
     with services(request).database.session() as session:

@@ -73,7 +73,7 @@ def players(recordings: Iterable[Recording], columns: int = WIDTH) -> list[Playe
 @router.get("/recordings")
 def recordings_page(
     request: Request,
-    who: Annotated[Viewer, Depends(needs(Action.HEAR_ALL))],
+    who: Annotated[Viewer, Depends(needs(Action.SEARCH_RECORDINGS))],
     typed: Annotated[Filter, Depends()],
 ) -> Response:
     """Recordings newest first, found by number, line, agent, day and ticket."""

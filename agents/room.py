@@ -24,9 +24,9 @@ def room() -> Room:
         ),
         places=(
             Place("desk", "/desk", Action.TAKE_CALLS),
-            Place("calls", "/calls", Action.SEE_CASES),
-            Place("tickets", "/tickets", Action.SEE_CASES),
-            Place("recordings", "/recordings", Action.HEAR_ALL),
+            Place("calls", "/calls", Action.SEE_CALLS),
+            Place("tickets", "/tickets", Action.SEE_TICKETS),
+            Place("recordings", "/recordings", Action.SEARCH_RECORDINGS),
             Place("people", "/people", Action.MANAGE_PEOPLE),
         ),
         strip="desk/strip.html",

@@ -57,7 +57,7 @@ async def form_fields(request: Request) -> dict[str, str]:
 @router.get("/tickets")
 def tickets_page(
     request: Request,
-    who: Annotated[Viewer, Depends(needs(Action.SEE_CASES))],
+    who: Annotated[Viewer, Depends(needs(Action.SEE_TICKETS))],
     typed: Annotated[Filter, Depends()],
 ) -> Response:
     """Tickets newest first; a ticket's own number goes straight to it."""
@@ -98,7 +98,7 @@ def due_state(ticket: Ticket) -> str:
 
 @router.get("/tickets/{number}")
 def ticket_page(
-    request: Request, number: str, who: Annotated[Viewer, Depends(needs(Action.SEE_CASES))]
+    request: Request, number: str, who: Annotated[Viewer, Depends(needs(Action.SEE_TICKETS))]
 ) -> Response:
     """One ticket: what it says, its deadline, its calls with their recordings, its story."""
     policy = services(request).policy

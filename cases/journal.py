@@ -33,9 +33,19 @@ def append_once(session: Session, viewer: Viewer, act: str, subject_kind: str, s
 
 
 def append(
-    session: Session, viewer: Viewer | None, act: str, subject_kind: str, subject_id: object, **detail: Any
+    session: Session,
+    viewer: Viewer | None,
+    act: str,
+    subject_kind: str,
+    subject_id: object,
+    *,
+    rule: str = "",
+    **detail: Any,
 ) -> None:
-    """One entry; a viewer of None is the system itself. `detail` holds codes, ids and counts only."""
+    """One entry; a viewer of None is the system itself. `detail` holds codes, ids and counts only.
+
+    `rule`: the cell that allowed it, as cases/permissions.rule says it.
+    """
     person = viewer is not None and viewer.person_id != COMMAND_LINE.person_id
     session.add(
         Journal(
@@ -43,6 +53,7 @@ def append(
             act=act,
             subject_kind=subject_kind,
             subject_id=str(subject_id),
+            rule=rule,
             detail=detail,
             address=viewer.address if viewer else "",
         )

@@ -149,7 +149,7 @@ def offered(session: Session, viewer: Viewer, call_id: str, token: str = "") -> 
     The right token proves that it rings there, and lets her see a sealed call from now on, until the
     ring has ended in vain; without it plain visibility applies. Raises NotVisible.
     """
-    demand(viewer, Action.SEE_CASES)
+    demand(viewer, Action.SEE_CALLS)
     found = _find(session, viewer, call_id)
     offer = found[0] if found else _unseen(session, viewer, call_id)
     if offer is not None and token and hmac.compare_digest(offer.offer_token.encode(), token.encode()):

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -11,10 +12,10 @@ from argon2.exceptions import Argon2Error
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from cases import journal, lab
+from cases import journal, lab, units
 from cases.errors import Refused
 from storage.tables import Person, PersonDuty, SipSecret, WebSession
-from storage.viewer import Role, Viewer
+from storage.viewer import STAFF, Role, Viewer
 
 SHORTEST_PASSWORD = 8
 LAB_LOGIN, LAB_NAME = "hotline-lab", "线路检测"
@@ -55,8 +56,14 @@ def create_person(
     extension: str | None = None,
     phone: str = "browser",
     by: Viewer | None = None,
+    unit: str = "",
+    lines: Sequence[str] = (),
 ) -> Person:
-    """Add a member of staff; with an extension comes a phone with its own secret. Raises Refused."""
+    """Add a member of staff; with an extension comes a phone with its own secret. Raises Refused.
+
+    `unit`: the code of the unit she belongs to, without which a clerk sees nothing; `lines`: the published
+    numbers that she leads.
+    """
     login = login.strip().lower()
     faults = {}
     if not login or not name.strip():
@@ -69,6 +76,13 @@ def create_person(
         faults["login"] = "taken"
     if extension and session.scalar(select(Person.id).where(Person.extension == extension)) is not None:
         faults["extension"] = "taken"
+    belongs_to = units.by_code(session, unit) if unit else None
+    if unit and belongs_to is None:
+        faults["unit"] = "unknown"
+    if role is Role.UNIT_CLERK and not unit:
+        faults["unit"] = "required"
+    if role not in STAFF:
+        faults["role"] = "unknown"
     if faults:
         raise Refused(faults)
     person = Person(
@@ -79,6 +93,8 @@ def create_person(
         extension=extension,
         endpoint=f"e{secrets.token_hex(4)}" if extension else None,
         phone=phone if extension else "none",
+        unit_id=belongs_to.id if belongs_to else None,
+        lines=list(lines),
     )
     session.add(person)
     session.flush()
@@ -167,8 +183,7 @@ def start_session(session: Session, person: Person, address: str = "", user_agen
     session.add(
         WebSession(token_hash=_hash(token), person_id=person.id, address=address, user_agent=user_agent[:300])
     )
-    viewer = Viewer(person.id, Role(person.role), person.name, address)
-    journal.append(session, viewer, "person.logged_in", "person", person.id)
+    journal.append(session, viewer_of(session, person, address), "person.logged_in", "person", person.id)
     return token
 
 
@@ -184,7 +199,15 @@ def logged_in(
     web_session, person = found
     if now - web_session.seen_at > timedelta(minutes=1):  # not a write for every picture on a page
         web_session.seen_at = now
-    return Viewer(person.id, Role(person.role), person.name, address), person
+    return viewer_of(session, person, address), person
+
+
+def viewer_of(session: Session, person: Person, address: str = "") -> Viewer:
+    """The person as every query asks for her."""
+    below, above = units.around(session, person.unit_id) if person.unit_id else ((), ())
+    return Viewer(
+        person.id, Role(person.role), person.name, address, units=below, kin=above, lines=tuple(person.lines)
+    )
 
 
 def end_session(session: Session, token: str) -> None:

@@ -1,40 +1,33 @@
 """What a viewer may see. Every query of calls, tickets and recordings starts here.
 
-A sealed call or ticket is visible only to persons named for it; to everybody else it does not exist.
+A scope of cases/permissions.py becomes SQL. What is sealed is visible only to persons named for it; what a
+person is recused from, to her not at all. To everybody else it does not exist.
 """
 
-from sqlalchemy import ColumnElement, Select, exists, false, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select, true
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from cases.permissions import Action, may
+from cases.permissions import Action, Scope, cell
 from routing.policy import Policy
-from storage.tables import Call, CallLeg, Named, Person, Recording, Ticket
+from storage.tables import Call, CallLeg, Named, Person, Recording, Recusal, Ticket, TicketCall, TicketUnit
 from storage.viewer import Viewer
 
-
-def visible_calls(viewer: Viewer) -> Select[Call]:
-    return select(Call).where(_may_see_call(viewer))
-
-
-def visible_tickets(viewer: Viewer) -> Select[Ticket]:
-    if not may(viewer, Action.SEE_CASES):
-        return select(Ticket).where(false())
-    named = exists().where(Named.ticket_id == Ticket.id, Named.person_id == viewer.person_id)
-    return select(Ticket).where(or_(Ticket.sealed.is_(False), named))
+# Names of their own: the query around them may join these tables as well.
+_Call, _Ticket, _Link = aliased(Call), aliased(Ticket), aliased(TicketCall)
 
 
-def visible_recordings(viewer: Viewer) -> Select[Recording]:
-    """Recordings of visible calls: all of them for those who supervise, one's own for agents."""
-    query = select(Recording).join(Call, Call.id == Recording.call_id).where(_may_see_call(viewer))
-    if may(viewer, Action.HEAR_ALL):
-        return query
-    if not may(viewer, Action.HEAR_OWN):
-        return query.where(false())
-    spoke = exists().where(
-        CallLeg.call_id == Call.id, CallLeg.person_id == viewer.person_id, CallLeg.answered_at.is_not(None)
-    )
-    return query.where(or_(Call.agent_id == viewer.person_id, spoke, Call.sealed & _named_for_call(viewer)))
+def visible_calls(viewer: Viewer, action: Action = Action.SEE_CALLS) -> Select[Call]:
+    return select(Call).where(_call_within(viewer, action))
+
+
+def visible_tickets(viewer: Viewer, action: Action = Action.SEE_TICKETS) -> Select[Ticket]:
+    return select(Ticket).where(_ticket_within(viewer, action))
+
+
+def visible_recordings(viewer: Viewer, action: Action = Action.HEAR) -> Select[Recording]:
+    """Recordings of the calls that the viewer may hear."""
+    return select(Recording).join(Call, Call.id == Recording.call_id).where(_call_within(viewer, action))
 
 
 def name(
@@ -60,11 +53,84 @@ def name_readers(
     return list(readers)
 
 
-def _may_see_call(viewer: Viewer) -> ColumnElement[bool]:
-    if not may(viewer, Action.SEE_CASES):
-        return false()
-    return or_(Call.sealed.is_(False), _named_for_call(viewer))
+def _call_within(viewer: Viewer, action: Action) -> ColumnElement[bool]:
+    may = cell(viewer.role, action)
+    named = exists().where(Named.call_id == Call.id, Named.person_id == viewer.person_id)
+    allowed = _allowed(Call.sealed, _calls(viewer, may.ordinary), named, may.sealed)
+    return false() if allowed is None else and_(allowed, ~_recused_from_call(viewer))
 
 
-def _named_for_call(viewer: Viewer) -> ColumnElement[bool]:
-    return exists().where(Named.call_id == Call.id, Named.person_id == viewer.person_id)
+def _ticket_within(viewer: Viewer, action: Action) -> ColumnElement[bool]:
+    may = cell(viewer.role, action)
+    named = exists().where(Named.ticket_id == Ticket.id, Named.person_id == viewer.person_id)
+    allowed = _allowed(Ticket.sealed, _tickets(viewer, may.ordinary), named, may.sealed)
+    return false() if allowed is None else and_(allowed, ~_recused_from_ticket(viewer))
+
+
+def _allowed(
+    is_sealed: ColumnElement[bool],
+    ordinary: ColumnElement[bool] | None,
+    named: ColumnElement[bool],
+    sealed: Scope,
+) -> ColumnElement[bool] | None:
+    """Which rows a cell opens; None: no row at all."""
+    ways = []
+    if ordinary is not None:
+        ways.append(and_(is_sealed.is_(False), ordinary))
+    if sealed is Scope.NAMED:
+        ways.append(and_(is_sealed, named))
+    return or_(*ways) if ways else None
+
+
+def _calls(viewer: Viewer, scope: Scope) -> ColumnElement[bool] | None:
+    match scope:
+        case Scope.ALL:
+            return true()
+        case Scope.OWN:
+            spoke = exists().where(
+                CallLeg.call_id == Call.id,
+                CallLeg.person_id == viewer.person_id,
+                CallLeg.answered_at.is_not(None),
+            )
+            return or_(Call.agent_id == viewer.person_id, spoke)
+        case Scope.LINE if viewer.lines:
+            return Call.line.in_(viewer.lines)
+        case Scope.UNIT if viewer.units:
+            return exists().where(
+                _Link.call_id == Call.id,
+                TicketUnit.ticket_id == _Link.ticket_id,
+                TicketUnit.unit_id.in_(viewer.units),
+            )
+    return None
+
+
+def _tickets(viewer: Viewer, scope: Scope) -> ColumnElement[bool] | None:
+    match scope:
+        case Scope.ALL:
+            return true()
+        case Scope.OWN:
+            return Ticket.created_by == viewer.person_id
+        case Scope.LINE if viewer.lines:
+            return exists().where(
+                _Link.ticket_id == Ticket.id, _Call.id == _Link.call_id, _Call.line.in_(viewer.lines)
+            )
+        case Scope.UNIT if viewer.units:
+            return exists().where(TicketUnit.ticket_id == Ticket.id, TicketUnit.unit_id.in_(viewer.units))
+    return None
+
+
+def _recused_from_ticket(viewer: Viewer, ticket: type[Ticket] = Ticket) -> ColumnElement[bool]:
+    """By word, or because her own unit or one above it is accused."""
+    said = exists().where(Recusal.ticket_id == ticket.id, Recusal.person_id == viewer.person_id)
+    if not viewer.kin:
+        return said
+    return or_(said, and_(ticket.accused_unit_id.is_not(None), ticket.accused_unit_id.in_(viewer.kin)))
+
+
+def _recused_from_call(viewer: Viewer) -> ColumnElement[bool]:
+    """From the call itself, or from a ticket that was written of it."""
+    by_call = exists().where(Recusal.call_id == Call.id, Recusal.person_id == viewer.person_id)
+    by_ticket = exists().where(
+        _Link.call_id == Call.id, _Ticket.id == _Link.ticket_id, _recused_from_ticket(viewer, _Ticket)
+    )
+    return or_(by_call, by_ticket)

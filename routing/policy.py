@@ -20,7 +20,7 @@ Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
 Key = Annotated[str, Field(pattern=r"^[0-9*#]$")]
 Dialled = Annotated[str, Field(pattern=r"^[0-9]{3,15}$")]
-Reader = Literal["agent", "shift_leader", "supervisor", "discipline", "administrator"]
+Reader = Literal["supervisor", "leader", "discipline"]
 
 
 class Unit(StrEnum):

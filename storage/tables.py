@@ -7,7 +7,7 @@ Who writes what: `cases/` everything but `person_duty.live*` (telephony/live.py)
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, MetaData, UniqueConstraint, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, Index, MetaData, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -41,7 +41,21 @@ class Person(Base):
     phone: Mapped[str] = mapped_column(server_default="browser")  # browser | hardware | none
     language: Mapped[str] = mapped_column(server_default="zh")
     active: Mapped[bool] = mapped_column(server_default=text("true"))
+    unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"))
+    lines: Mapped[list[str]] = mapped_column(ARRAY(String), server_default="{}")  # published numbers she leads
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Unit(Base):
+    """承办单位: who must act. `parent_id`: the unit above it; a county's offices are below the county."""
+
+    __tablename__ = "unit"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    code: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    level: Mapped[str] = mapped_column(server_default="second")  # county | second | third
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"), index=True)
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
 
 
 class SipSecret(Base):
@@ -206,6 +220,7 @@ class Ticket(Base):
     place: Mapped[str] = mapped_column(server_default="")
     category: Mapped[str] = mapped_column(server_default="")
     accused: Mapped[str] = mapped_column(server_default="")
+    accused_unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"))
     title: Mapped[str]
     content: Mapped[str]
     answer: Mapped[str] = mapped_column(server_default="")  # what the caller was told at once
@@ -251,6 +266,34 @@ class Named(Base):
     at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
+class TicketUnit(Base):
+    """A ticket sent to a unit, which sees it from then on. Sub-orders with clocks of their own come later."""
+
+    __tablename__ = "ticket_unit"
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id"), primary_key=True)
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), primary_key=True, index=True)
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+
+
+class Recusal(Base):
+    """回避: who must not know of a call or ticket, by her own word or somebody else's."""
+
+    __tablename__ = "recusal"
+    __table_args__ = (
+        UniqueConstraint("person_id", "ticket_id"),
+        UniqueConstraint("person_id", "call_id", name="uq_recusal_person_call"),
+        CheckConstraint("(ticket_id IS NULL) <> (call_id IS NULL)", name="one_subject"),
+    )
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    call_id: Mapped[str | None] = mapped_column(ForeignKey("call.id"), index=True)
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"), index=True)
+    why: Mapped[str]  # a code: own_word, kin, named_in_it, …
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
 class Draft(Base):
     """What is typed and not yet saved, per person and call. `revision` is the browser's counter."""
 
@@ -273,6 +316,7 @@ class Journal(Base):
     act: Mapped[str]  # ticket.created, call.closed, recording.played, duty.paused, …
     subject_kind: Mapped[str]  # call | ticket | recording | person
     subject_id: Mapped[str]
+    rule: Mapped[str] = mapped_column(server_default="")  # the cell that allowed it: role/action/scope
     detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     address: Mapped[str] = mapped_column(server_default="")
 

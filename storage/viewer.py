@@ -5,23 +5,42 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a member of staff is here to do (domain: 坐席, 班长, 督办员, 纪检监察, 管理员)."""
+    """What somebody is here to do (domain: 来电人, 坐席, 班长, 派单员, 承办单位, 审核, 回访员, 督办员, …)."""
 
+    CALLER = "caller"  # with the code of one ticket; never a member of staff
     AGENT = "agent"
     SHIFT_LEADER = "shift_leader"
+    DISPATCHER = "dispatcher"
+    UNIT_CLERK = "unit_clerk"
+    REVIEWER = "reviewer"
+    VISITOR = "visitor"
     SUPERVISOR = "supervisor"
+    LEADER = "leader"
+    SECRETARY = "secretary"  # or deputy
     DISCIPLINE = "discipline"
+    EDITOR = "editor"
     ADMINISTRATOR = "administrator"
+    AUDITOR = "auditor"
+
+
+STAFF = tuple(role for role in Role if role is not Role.CALLER)
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """One person in one session; `address` is the peer's IP, for the journal."""
+    """One person in one session; `address` is the peer's IP, for the journal.
+
+    `units`: hers and all below it. `kin`: hers and all above it; whoever accuses one of those, accuses
+    her superiors. `lines`: the published numbers that she leads.
+    """
 
     person_id: int
     role: Role
     name: str = ""
     address: str = ""
+    units: tuple[int, ...] = ()
+    kin: tuple[int, ...] = ()
+    lines: tuple[str, ...] = ()
 
 
 COMMAND_LINE = Viewer(person_id=0, role=Role.SUPERVISOR, name="command line")

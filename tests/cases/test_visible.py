@@ -85,7 +85,7 @@ def _everything_listed(database: Database, policy: Policy, viewer: Viewer, also_
             find_recordings(session, viewer, RecordingSearch()),
             find_recordings(session, viewer, RecordingSearch(number="+8613812345678")),
         ]
-        if may(viewer, Action.SEE_CASES):
+        if may(viewer, Action.SEE_CALLS):
             told.append(read_call(session, viewer, also_call))  # same number: earlier calls, open tickets
         if may(viewer, Action.EXPORT):
             told += [list(export_calls(session, viewer)), list(export_tickets(session, viewer))]
@@ -99,7 +99,7 @@ def test_no_list_search_export_or_history_betrays_a_sealed_matter(
     for viewer in [*staff.outsiders(), COMMAND_LINE]:
         told = _everything_listed(database, policy, viewer, plain)
         assert [trace for trace in sealed.traces if trace in told] == [], viewer
-        if may(viewer, Action.SEE_CASES):
+        if may(viewer, Action.SEE_CALLS):
             assert plain in told  # the hunt looks where calls are told
 
 

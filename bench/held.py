@@ -21,7 +21,8 @@ LISTENERS = 4
 STEADY = 60  # calls held while processor time is read
 STEADY_RATE = 5.0  # calls a second until there are so many
 STEADY_SECONDS = 15.0
-RATE = 3.0  # calls a second from there on
+CROWD = 120  # far from any limit: so many come as quickly
+RATE = 1.5  # calls a second from there on: what is asked is how many can be held, not how many come
 ON_TIME = 0.99
 WINDOW_SECONDS = 2.0
 BAD_WINDOWS = 3  # in a row: somebody else's burst on this machine is shorter
@@ -87,7 +88,9 @@ def _ramp(house: House, most_calls: int) -> Ramp:
         crowd.append(Callers(house, STEADY - LISTENERS, STEADY_RATE, STAY_FOREVER_SECONDS).start())
         time.sleep(STEADY / STEADY_RATE + listen_seconds(house) + prompt_seconds(house, "connecting") + 2)
         by_processor = (1 - idle) / ((_spent_a_second(house) - idle) / STEADY)
-        crowd.append(Callers(house, most_calls - STEADY, RATE, STAY_FOREVER_SECONDS).start())
+        crowd.append(Callers(house, CROWD - STEADY, STEADY_RATE, STAY_FOREVER_SECONDS).start())
+        time.sleep((CROWD - STEADY) / STEADY_RATE)
+        crowd.append(Callers(house, most_calls - CROWD, RATE, STAY_FOREVER_SECONDS).start())
         held, broke = _until_late(crowd, [ear for ear in ears if isinstance(ear, Ear)], most_calls)
         return Ramp(held, broke, by_processor)
     finally:

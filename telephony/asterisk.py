@@ -19,6 +19,7 @@ import psutil
 OLDEST_MAJOR = 20
 SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin"  # rarely on an ordinary user's PATH
 LIBRARIES = "usr/lib/*-linux-gnu"
+REALTIME_PRIORITY = 10  # round robin; what Asterisk's own `-p` takes
 
 
 class AsteriskFault(Exception):
@@ -155,6 +156,7 @@ class AsteriskServer:
             (self.run_folder / name).unlink(missing_ok=True)
         self._child = self._launch()
         self._wait_booted(self._child, time.monotonic() + limit_seconds)
+        _sound_first(self._child.pid)
 
     def become(self) -> NoReturn:
         """Turn this process into Asterisk, in the foreground, for a supervisor such as systemd."""
@@ -257,3 +259,13 @@ class AsteriskServer:
         if self._child is not None:
             self._child.wait()
             self._child = None
+
+
+def _sound_first(pid: int) -> None:
+    """Give every thread the processor before all else: a voice 40 ms late is heard, a page is not.
+
+    Debian's own Asterisk runs so; new threads take after the old ones. Where we may not, nothing changes.
+    """
+    with contextlib.suppress(PermissionError, ProcessLookupError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setscheduler(int(thread.name), os.SCHED_RR, os.sched_param(REALTIME_PRIORITY))

@@ -121,7 +121,7 @@ class Line(AGI):  # type: ignore[misc]
         return sum(self._prompt_seconds(self.language, prompt) for prompt in prompts)
 
     def _stream(self, prompt: str, escape_keys: str, from_sample: int = 0) -> tuple[str, int]:
-        """The key that interrupted, or '', and at which sample. A sound that does not exist is passed over."""
+        """The key that interrupted, or '', and at which sample. A missing sound is passed over."""
         self._patience_seconds = self._length((prompt,)) + COMMAND_SECONDS
         name = f"{self._prompt_folder}/{prompt}" if self._prompt_folder else prompt
         keys = self._process_digit_list(escape_keys)

@@ -13,7 +13,7 @@ from routing.route import Ending
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Play prompts to their end, whatever is pressed. Answer: Said, Gone, or Pressed for the first of `keys`."""
+    """Play prompts to their end all the same. Answer: Said, Gone, or Pressed for the first of `keys`."""
 
     prompts: tuple[str, ...]
     keys: str = ""

@@ -126,9 +126,9 @@ def test_a_reply_is_parsed_or_refused_and_nothing_else(text: str) -> None:
     ("line", "reply"),
     [
         ("200 result=1", Reply(200, "1")),
-        ("200 result=-1 endpos=0", Reply(200, "-1")),
+        ("200 result=-1 endpos=0", Reply(200, "-1", "0")),
         ("200 result=1 (a (nested) value)", Reply(200, "1", "a (nested) value")),
-        ("200 result=49 endpos=1234", Reply(200, "49")),
+        ("200 result=49 endpos=1234", Reply(200, "49", "1234")),
         ("510 Invalid or unknown command", Reply(510)),
         ("511 Command Not Permitted on a dead channel or intercept routine", Reply(511)),
     ],

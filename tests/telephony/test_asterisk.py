@@ -146,6 +146,24 @@ def test_it_is_in_a_session_of_its_own_so_that_it_outlives_us(server: AsteriskSe
 
 
 @pytest.mark.real
+def test_its_sound_comes_before_everything_else_on_the_processor_where_that_is_allowed(
+    server: AsteriskServer,
+) -> None:
+    before = os.sched_getscheduler(0)
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        expected = os.SCHED_RR
+    except PermissionError:
+        expected = os.SCHED_OTHER
+    finally:
+        os.sched_setscheduler(0, before, os.sched_param(0))
+    server.start()
+    threads = Path(f"/proc/{server.pid}/task").iterdir()
+    assert {os.sched_getscheduler(int(thread.name)) for thread in threads} == {expected}
+    assert os.sched_getscheduler(0) == before
+
+
+@pytest.mark.real
 def test_a_frozen_one_is_replaced(server: AsteriskServer) -> None:
     server.start()
     frozen = server.pid

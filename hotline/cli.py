@@ -105,7 +105,7 @@ def migrate(
     with foreseen():
         settings, home = _ground()
         url = wiring.await_database(settings, home, wait)
-        wiring.prepare_database(url, home, wiring.policy(settings), with_demo=False)
+        wiring.prepare_database(settings, home, wiring.policy(settings), with_demo=False)
         errors.print(f"the database is at {migrations.current(url)}")
 
 

@@ -79,6 +79,8 @@ class Settings(BaseSettings):
     """Reverse proxies before the web pages, comma-separated: their word on a visitor's address counts."""
     database_url: str = ""
     """`postgresql://…` of a server of your own; empty: the embedded one, under the home."""
+    database_owner_url: str = ""
+    """The same database by the role that owns its tables, for `hotline migrate`; empty: `HOTLINE_DATABASE_URL`."""
     asterisk: str = ""
     """Path of an Asterisk binary; empty: the system's (20 or later), else the private copy."""
     policy: Path = CHECKOUT / "policies" / "mianyang-962299.toml"
@@ -159,7 +161,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{why}; write networks such as 192.168.0.0/16") from None
         return nets
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_owner_url")
     @classmethod
     def _postgres(cls, url: str) -> str:
         if url and not url.startswith(("postgresql://", "postgresql+psycopg://")):
@@ -248,5 +250,5 @@ def _fault(where: tuple[int | str, ...], message: str, given: object) -> str:
     if not where:  # the two-setting checks name their settings themselves
         return words
     # A secret must not end up in a log because of a slip beside it.
-    shown = "…" if where[0] in ("trunk_register", "database_url") else given
+    shown = "…" if where[0] in ("trunk_register", "database_url", "database_owner_url") else given
     return f"{PREFIX}{str(where[0]).upper()}={shown}: {words}"

@@ -128,7 +128,7 @@ class Up:
         adopting = asterisk.adopt()
         self._require_ports(adopting)
         url = self._raise_database()
-        new_city = wiring.prepare_database(url, self.home, policy, with_demo=self.settings.demo)
+        new_city = wiring.prepare_database(self.settings, self.home, policy, with_demo=self.settings.demo)
         self._step("the demo city was laid out" if new_city else "the database has its newest shape")
         changed = wiring.render_config(self.settings, self.home, url, policy, asterisk.binary)
         self._raise_asterisk(asterisk, adopting, changed)

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
-from sqlalchemy import select
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy import make_url, select
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from cases import deadlines, people
@@ -315,11 +317,21 @@ def _told(place: tuple[int | str, ...], message: str) -> str:
 # -- the first start ------------------------------------------------------------------------------
 
 
-def prepare_database(url: str, home: Home, city: Policy, *, with_demo: bool = True) -> bool:
+def prepare_database(settings: Settings, home: Home, city: Policy, *, with_demo: bool = True) -> bool:
     """Newest shape; into an empty one goes the demo city, if wanted. True when it did."""
     from storage import migrate  # the migrations' own library: one start in many needs it
 
-    migrate.upgrade(url)
+    url, server = database_url(settings, home), postgres(settings, home)
+    owner = server.owner_url if server else settings.database_owner_url or url
+    try:
+        migrate.upgrade(owner, application=make_url(url).username or "")
+    except ProgrammingError as why:
+        if not isinstance(why.orig, InsufficientPrivilege):
+            raise
+        raise WiringError(
+            f"HOTLINE_DATABASE_URL: its role may not change the tables' shape ({str(why.orig).splitlines()[0]}): "
+            "name their owner in HOTLINE_DATABASE_OWNER_URL, see docs/howto/own-database.md"
+        ) from why
     with closing(Database(url, pool_size=1)) as database, database.session(SEED_SECONDS) as session:
         deadlines.seed_calendar(session)
     return with_demo and lay_out_demo(url, home, city)

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,8 @@ import psutil
 import psycopg
 
 DATABASE = "hotline"
+OWNER = "hotline"  # of the cluster and of all tables: makes and changes their shape, nothing else
+APPLICATION = "hotline_app"  # of everything that runs: no change of shape, and the journal only grows
 PORT = 5432  # names the socket file only: nothing listens on TCP
 LONGEST_SOCKET_PATH = 107  # bytes; the kernel's sun_path less its closing zero
 PROGRAMS = Path("pginstall18/bin")  # in the wheel's package
@@ -47,8 +50,16 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        """The SQLAlchemy URL of the hotline's database."""
-        return f"postgresql+psycopg://{DATABASE}@/{DATABASE}?host={self.socket_folder}&port={PORT}"
+        """The SQLAlchemy URL of the hotline's database, for the application: it may add to the journal only."""
+        return self._url(APPLICATION)
+
+    @property
+    def owner_url(self) -> str:
+        """The same for migrations (storage/migrate.py), which are its owner's."""
+        return self._url(OWNER)
+
+    def _url(self, role: str) -> str:
+        return f"postgresql+psycopg://{role}@/{DATABASE}?host={self.socket_folder}&port={PORT}"
 
     @property
     def log(self) -> Path:
@@ -79,6 +90,7 @@ class EmbeddedServer:
             self._make_cluster(programs)
             self._launch(programs)
         self._wait_until(self._accepts, START_SECONDS, "does not accept connections")
+        self._admit(self.folder)
         self._make_database()
         return self.url
 
@@ -166,12 +178,11 @@ class EmbeddedServer:
             return
         fresh = self.folder.with_name(self.folder.name + ".new")
         shutil.rmtree(fresh, ignore_errors=True)
-        owner = self._account() or pwd.getpwuid(os.geteuid())
         self._run(
             [
                 str(programs / "initdb"),
                 f"--pgdata={fresh}",
-                f"--username={DATABASE}",
+                f"--username={OWNER}",
                 "--encoding=UTF8",
                 "--locale-provider=builtin",
                 "--builtin-locale=C.UTF-8",
@@ -181,13 +192,29 @@ class EmbeddedServer:
                 *([] if self.durable else ["--no-sync"]),
             ]
         )
-        (fresh / "pg_hba.conf").write_text(f"local all {DATABASE} peer map={DATABASE}\n")
-        # Whoever runs the server, and root, may speak for it; nobody else enters the socket folder.
-        names = dict.fromkeys([owner.pw_name, "root"])
-        (fresh / "pg_ident.conf").write_text("".join(f"{DATABASE} {name} {DATABASE}\n" for name in names))
+        self._admit(fresh)
         if self.folder.exists():
             self.folder.rmdir()
         fresh.rename(self.folder)
+
+    def _admit(self, cluster: Path) -> None:
+        """Whoever runs the server, and root, may speak for both roles; nobody else enters the socket folder.
+
+        A cluster that an older release made knows the owner only, and is told while it runs.
+        """
+        account = self._account() or pwd.getpwuid(os.geteuid())
+        names = dict.fromkeys([account.pw_name, "root"])
+        maps = [f"{DATABASE} {name} {role}\n" for name in names for role in (OWNER, APPLICATION)]
+        wanted = {
+            "pg_hba.conf": f"local all {OWNER},{APPLICATION} peer map={DATABASE}\n",
+            "pg_ident.conf": "".join(maps),
+        }
+        stale = {name: text for name, text in wanted.items() if (cluster / name).read_text() != text}
+        for name, text in stale.items():
+            (cluster / name).write_text(text)
+        if stale and cluster == self.folder:
+            with self._connect("postgres") as connection:
+                connection.execute("SELECT pg_reload_conf()")
 
     def _command(self, programs: Path) -> list[str]:
         # A file left by a killed server may name a process id that somebody else now has.
@@ -235,6 +262,8 @@ class EmbeddedServer:
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
             if known is None:
                 connection.execute(f"CREATE DATABASE {DATABASE}")
+            with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+                connection.execute(f"CREATE ROLE {APPLICATION} LOGIN")
 
     # -- small parts ---------------------------------------------------------------------------
 
@@ -251,7 +280,7 @@ class EmbeddedServer:
         return psycopg.connect(
             host=str(self.socket_folder),
             port=PORT,
-            user=DATABASE,
+            user=OWNER,
             dbname=database,
             connect_timeout=5,
             autocommit=True,

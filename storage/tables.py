@@ -309,7 +309,11 @@ class Journal(Base):
     """Append-only: who did what to what. Personal data is referenced by id, never copied."""
 
     __tablename__ = "journal"
-    __table_args__ = (Index("ix_journal_subject", "subject_kind", "subject_id"),)
+    __table_args__ = (
+        Index("ix_journal_subject", "subject_kind", "subject_id"),
+        Index("ix_journal_actor", "actor_id", "at"),
+        Index("ix_journal_act", "act", "at"),
+    )
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)
     actor_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))  # NULL: the system
@@ -319,6 +323,33 @@ class Journal(Base):
     rule: Mapped[str] = mapped_column(server_default="")  # the cell that allowed it: role/action/scope
     detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     address: Mapped[str] = mapped_column(server_default="")
+    session: Mapped[str] = mapped_column(server_default="")  # the log-in's mark: Viewer.session
+
+
+class JournalSeal(Base):
+    """What the journal's lines were when the clock sealed them: cases/chain.py. Append-only as well.
+
+    It answers for every id from `first_id` to `last_id`, given to a line or not. `marks`: 20 bytes a line,
+    its distance from `first_id` and its own MAC; `hash` binds them, the columns and the seal before.
+    """
+
+    __tablename__ = "journal_seal"
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)  # 1, 2, 3 …
+    first_id: Mapped[int] = mapped_column(BigInteger)
+    last_id: Mapped[int] = mapped_column(BigInteger)
+    lines: Mapped[int]
+    marks: Mapped[bytes]
+    previous: Mapped[bytes]
+    hash: Mapped[bytes]
+    key_id: Mapped[str]
+    at: Mapped[datetime]
+
+
+# What the application may add of each, never change or remove: an id and a time of its own choosing it may not.
+APPEND_ONLY = {
+    "journal": ("actor_id", "act", "subject_kind", "subject_id", "rule", "detail", "address", "session"),
+    "journal_seal": tuple(column.name for column in JournalSeal.__table__.columns),
+}
 
 
 class Outbox(Base):

@@ -39,7 +39,8 @@ def server() -> Iterator[EmbeddedServer]:
         durable=False,
     )
     try:
-        upgrade(server.start())
+        server.start()
+        upgrade(server.owner_url)
         yield server
     finally:
         server.stop()
@@ -76,6 +77,14 @@ def database(database_url: str) -> Iterator[Database]:
     database = Database(database_url, pool_size=4)
     yield database
     database.close()
+
+
+@pytest.fixture
+def owner(server: EmbeddedServer, database_url: str) -> Iterator[Database]:
+    """The same database by the tables' owner, who may do what the application may not."""
+    owner = Database(server.owner_url.replace("@/hotline?", "@/tests?"), pool_size=2)
+    yield owner
+    owner.close()
 
 
 @pytest.fixture

@@ -26,7 +26,8 @@ def home(short_folder: Path) -> Iterator[EmbeddedServer]:
         run_as="nobody" if os.geteuid() == 0 else None,
         durable=False,
     )
-    migrate.upgrade(server.start())
+    server.start()
+    migrate.upgrade(server.owner_url)
     yield server
     server.stop()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -16,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from storage.database import Database, DatabaseAway
-from storage.migrate import current, newest, upgrade
+from storage.migrate import current, excess, newest, upgrade
 from storage.server import EmbeddedServer, ServerError
 from storage.tables import Base
 from tests.real.freezing import frozen
@@ -37,13 +38,60 @@ def test_migrating_twice_changes_nothing(database_url: str) -> None:
 @pytest.mark.parametrize(
     "change", ["UPDATE journal SET act = 'x'", "DELETE FROM journal", "TRUNCATE journal"]
 )
-def test_the_journal_cannot_be_rewritten(database: Database, change: str) -> None:
+def test_the_journal_cannot_be_rewritten(database: Database, owner: Database, change: str) -> None:
     with database.session() as session:
         session.execute(text("INSERT INTO journal (act, subject_kind, subject_id) VALUES ('a', 'call', '1')"))
-    with pytest.raises(DBAPIError, match="append-only"), database.session() as session:
+    with pytest.raises(DBAPIError, match="permission denied"), database.session() as session:
+        session.execute(text(change))
+    with pytest.raises(DBAPIError, match="append-only"), owner.session() as session:
         session.execute(text(change))
     with database.session() as session:
         assert session.scalar(text("SELECT act FROM journal")) == "a"
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        "UPDATE journal_seal SET lines = 0",
+        "DELETE FROM journal_seal",
+        "INSERT INTO journal (id, act, subject_kind, subject_id) VALUES (7, 'a', 'call', '1')",
+        "INSERT INTO journal (at, act, subject_kind, subject_id) VALUES (now(), 'a', 'call', '1')",
+        "SELECT setval('journal_id_seq', 1)",
+        "ALTER TABLE journal DISABLE TRIGGER ALL",
+        "DROP TABLE journal_seal",
+        "CREATE TABLE mine (id int)",
+        "UPDATE alembic_version SET version_num = '0001'",
+        "SET session_replication_role = replica",
+    ],
+)
+def test_the_application_has_no_right_to(database: Database, act: str) -> None:
+    with pytest.raises(DBAPIError, match=r"permission denied|must be owner"), database.session() as session:
+        session.execute(text(act))
+
+
+def test_a_role_that_may_too_much_is_told(server: EmbeddedServer) -> None:
+    assert excess(server.url) == ""
+    assert excess(server.owner_url) == "hotline is a superuser"
+
+
+def test_a_cluster_of_an_older_release_gets_the_application_s_role(short_folder: Path) -> None:
+    server = _server(short_folder)
+    server.start()
+    try:
+        with psycopg.connect(host=str(server.socket_folder), user="hotline", dbname="postgres") as admin:
+            admin.execute("DROP ROLE hotline_app")
+        for file in ("pg_hba.conf", "pg_ident.conf"):
+            lines = (server.folder / file).read_text().replace(",hotline_app", "").splitlines(keepends=True)
+            (server.folder / file).write_text("".join(each for each in lines if "hotline_app" not in each))
+        server.stop()
+        server.start()
+        upgrade(server.owner_url)
+        database = Database(server.url)
+        with database.session() as session:
+            assert session.scalar(text("SELECT current_user")) == "hotline_app"
+        database.close()
+    finally:
+        server.stop()
 
 
 def test_an_exception_leaves_nothing_behind(database: Database) -> None:
@@ -156,7 +204,8 @@ def _server(folder: Path) -> EmbeddedServer:
 
 def test_a_killed_server_comes_back_and_a_running_one_is_adopted(short_folder: Path) -> None:
     first = _server(short_folder)
-    upgrade(first.start())
+    first.start()
+    upgrade(first.owner_url)
     try:
         assert first.pid is not None
         second = _server(short_folder)

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from agents.filters import ROWS, Filter, Wanted, list_page
+from agents.filters import Filter, Wanted, list_page
 from agents.people import names_of
 from agents.recordings import players
 from agents.story import people_in, tell
@@ -51,24 +51,16 @@ def calls_page(
     """Calls newest first, found by number, line, agent, day and outcome."""
 
     def find(session: Session, wanted: Wanted) -> list[Row]:
-        return rows_of(session, who, list_calls(session, who, search_of(typed, wanted)))
+        search = CallSearch(
+            **wanted.rows,
+            line=typed.line,
+            agent_id=wanted.agent_id,
+            outcome=typed.outcome,
+            origin=typed.origin,
+        )
+        return rows_of(session, who, list_calls(session, who, search))
 
     return list_page(request, "calls", typed, find, outcomes=OUTCOMES, origins=ORIGINS)
-
-
-def search_of(typed: Filter, wanted: Wanted) -> CallSearch:
-    """The filter as cases/calls.py takes it."""
-    return CallSearch(
-        number=wanted.number,
-        line=typed.line,
-        agent_id=wanted.agent_id,
-        outcome=typed.outcome,
-        origin=typed.origin,
-        since=wanted.since,
-        until=wanted.until,
-        limit=ROWS + 1,
-        offset=typed.offset,
-    )
 
 
 def rows_of(session: Session, who: Viewer, calls: Sequence[Call]) -> list[Row]:

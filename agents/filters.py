@@ -6,7 +6,7 @@ One for calls, tickets and recordings; each list uses the fields it shows.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 from urllib.parse import urlencode
 
 from fastapi import Query, Request
@@ -64,14 +64,25 @@ class Filter:
         return (self.page - 1) * ROWS
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A filter as understood: number in its one form, person's id, the day from midnight to midnight."""
+class Rows(TypedDict):
+    """The words of cases/search.py: number in its one form, the day from midnight to midnight, the page.
+
+    `limit` is one row more than the page shows, to know whether there is another.
+    """
 
     number: str | None
-    agent_id: int | None
     since: datetime | None
     until: datetime | None
+    limit: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A filter as understood: the person's id, and what every list is asked for."""
+
+    agent_id: int | None
+    rows: Rows
 
 
 def read(typed: Filter, policy: Policy) -> Wanted:
@@ -92,10 +103,11 @@ def read(typed: Filter, policy: Policy) -> Wanted:
         faults["day"] = "filter.bad_day"
     if faults:
         raise Unreadable(faults)
-    if day is None:
-        return Wanted(number, agent_id, None, None)
-    since, until = (datetime.combine(day + timedelta(days=n), time(0), policy.zone) for n in (0, 1))
-    return Wanted(number, agent_id, since, until)
+    since, until = (
+        datetime.combine(day + timedelta(days=n), time(0), policy.zone) if day else None for n in (0, 1)
+    )
+    rows = Rows(number=number, since=since, until=until, limit=ROWS + 1, offset=typed.offset)
+    return Wanted(agent_id, rows)
 
 
 def list_page(

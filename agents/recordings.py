@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse, Response
 from sqlalchemy.orm import Session
 
-from agents.filters import ROWS, Filter, Wanted, list_page
+from agents.filters import Filter, Wanted, list_page
 from agents.waveform import WIDTH, Waveform, draw
 from cases import recordings as ledger
 from cases.permissions import Action
@@ -79,24 +79,13 @@ def recordings_page(
     """Recordings newest first, found by number, line, agent, day and ticket."""
 
     def find(session: Session, wanted: Wanted) -> list[tuple[FoundRecording, Player]]:
-        rows = ledger.find_recordings(session, who, search_of(typed, wanted))
+        search = RecordingSearch(
+            **wanted.rows, line=typed.line, agent_id=wanted.agent_id, ticket=typed.ticket.strip()
+        )
+        rows = ledger.find_recordings(session, who, search)
         return list(zip(rows, players((row.recording for row in rows), LIST_COLUMNS), strict=True))
 
     return list_page(request, "recordings", typed, find)
-
-
-def search_of(typed: Filter, wanted: Wanted) -> RecordingSearch:
-    """The filter as cases/recordings.py takes it."""
-    return RecordingSearch(
-        number=wanted.number,
-        line=typed.line,
-        agent_id=wanted.agent_id,
-        since=wanted.since,
-        until=wanted.until,
-        ticket=typed.ticket.strip(),
-        limit=ROWS + 1,
-        offset=typed.offset,
-    )
 
 
 @router.get("/recordings/{recording_id}")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from agents.filters import ROWS, Filter, Wanted, list_page
+from agents.filters import Filter, Wanted, list_page
 from agents.people import names_of
 from agents.recordings import players
 from cases.deadlines import say_rule
@@ -65,27 +65,19 @@ def tickets_page(
         return RedirectResponse(f"/tickets/{typed.ticket.strip()}", status_code=303)
 
     def find(session: Session, wanted: Wanted) -> list[tuple[Ticket, str, str]]:
-        rows = list_tickets(session, who, search_of(typed, wanted))
+        late = typed.state == LATE
+        search = TicketSearch(
+            **wanted.rows,
+            state="" if late else typed.state,
+            kind=typed.kind,
+            created_by=wanted.agent_id,
+            late_at=datetime.now(UTC) if late else None,
+        )
+        rows = list_tickets(session, who, search)
         names = names_of(session, {ticket.created_by for ticket in rows})
         return [(ticket, due_state(ticket), names.get(ticket.created_by or 0, "")) for ticket in rows]
 
     return list_page(request, "tickets", typed, find, states=[state.value for state in State])
-
-
-def search_of(typed: Filter, wanted: Wanted) -> TicketSearch:
-    """The filter as cases/tickets.py takes it."""
-    late = typed.state == LATE
-    return TicketSearch(
-        state="" if late else typed.state,
-        kind=typed.kind,
-        number=wanted.number,
-        created_by=wanted.agent_id,
-        late_at=datetime.now(UTC) if late else None,
-        since=wanted.since,
-        until=wanted.until,
-        limit=ROWS + 1,
-        offset=typed.offset,
-    )
 
 
 def due_state(ticket: Ticket) -> str:

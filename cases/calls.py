@@ -17,6 +17,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from cases import drafts, journal, lab
 from cases.errors import NotVisible, Refused
 from cases.permissions import Action, demand
+from cases.search import OfCalls, newest, of_calls
 from cases.visible import name, name_readers, visible_calls
 from routing.numbers import Number, normalise
 from routing.policy import Policy
@@ -104,23 +105,16 @@ class Progress:
     outcome: Outcome | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CallSearch:
-    """`number` is normalised; without an `origin` the lab's calls are left out.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSearch(OfCalls):
+    """Without an `origin` the lab's calls are left out.
 
     `unsettled`: answered, and neither closed nor made a ticket yet.
     """
 
-    number: str | None = None
-    line: str = ""
-    agent_id: int | None = None
     outcome: str = ""
     origin: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
     unsettled: bool = False
-    limit: int = 50
-    offset: int = 0
 
 
 def _open(told: dict[str, Any]) -> ReturningInsert[str]:
@@ -344,25 +338,14 @@ def close_call(
 
 def list_calls(session: Session, viewer: Viewer, search: CallSearch) -> list[Call]:
     """Visible calls, newest first."""
-    query = visible_calls(viewer)
+    query = of_calls(visible_calls(viewer), search)
     query = query.where(Call.origin == search.origin if search.origin else lab.real_call())
-    if search.number is not None:
-        query = query.where(Call.number == search.number)
-    if search.line:
-        query = query.where(Call.line == search.line)
-    if search.agent_id is not None:
-        query = query.where(Call.agent_id == search.agent_id)
     if search.outcome:
         query = query.where(Call.outcome == search.outcome)
-    if search.since is not None:
-        query = query.where(Call.began_at >= search.since)
-    if search.until is not None:
-        query = query.where(Call.began_at < search.until)
     if search.unsettled:
         settled = exists().where(TicketCall.call_id == Call.id)
         query = query.where(Call.answered_at.is_not(None), Call.closed_reason == "", ~settled)
-    query = query.order_by(Call.began_at.desc(), Call.id.desc())
-    return list(session.scalars(query.limit(search.limit).offset(search.offset)))
+    return list(session.scalars(newest(query, Call.began_at, Call.id, search)))
 
 
 def person_of_endpoint(session: Session, endpoint: str) -> int | None:

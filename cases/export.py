@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ScalarSelect, Select, SQLColumnExpression, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from cases import journal, lab
 from cases.permissions import Action, demand
+from cases.search import within
 from cases.visible import visible_calls, visible_tickets
 from storage.tables import Call, Ticket, TicketCall
 from storage.viewer import Viewer
@@ -25,51 +26,39 @@ def export_calls(
     session: Session, viewer: Viewer, since: datetime | None = None, until: datetime | None = None
 ) -> Iterator[dict[str, Any]]:
     """Visible calls but the lab's, oldest first; times as ISO 8601 in UTC. Journalled. Raises NotAllowed."""
-    demand(viewer, Action.EXPORT)
-    query = visible_calls(viewer).where(lab.real_call()).order_by(Call.began_at, Call.id)
-    if since is not None:
-        query = query.where(Call.began_at >= since)
-    if until is not None:
-        query = query.where(Call.began_at < until)
-    journal.append(session, viewer, "calls.exported", "person", viewer.person_id)
-    mine = visible_tickets(viewer).subquery()
-    numbers = (
-        select(func.array_agg(aggregate_order_by(mine.c.number, mine.c.number)))
-        .join(TicketCall, TicketCall.ticket_id == mine.c.id)
-        .where(TicketCall.call_id == Call.id)
-        .scalar_subquery()
-    )
-    rows = session.execute(query.add_columns(numbers).execution_options(yield_per=_BATCH))
-    for call, tickets in rows:
-        yield {**_plain(call, _CALL), "tickets": tickets or []}
+    ticket = visible_tickets(viewer).subquery().c
+    rows = within(visible_calls(viewer).where(lab.real_call()), Call.began_at, since, until)
+    rows = rows.add_columns(_linked(ticket.number, ticket.id, Call.id)).order_by(Call.began_at, Call.id)
+    return _export(session, viewer, "calls.exported", rows, _CALL, "tickets")
 
 
 def export_tickets(
     session: Session, viewer: Viewer, since: datetime | None = None, until: datetime | None = None
 ) -> Iterator[dict[str, Any]]:
     """Visible tickets, oldest first; times as ISO 8601 in UTC. Journalled. Raises NotAllowed."""
+    call = visible_calls(viewer).subquery().c
+    rows = within(visible_tickets(viewer), Ticket.created_at, since, until)
+    rows = rows.add_columns(_linked(call.id, Ticket.id, call.id)).order_by(Ticket.created_at, Ticket.id)
+    return _export(session, viewer, "tickets.exported", rows, _TICKET, "calls")
+
+
+def _linked(
+    key: SQLColumnExpression[Any], ticket_id: SQLColumnExpression[int], call_id: SQLColumnExpression[str]
+) -> ScalarSelect[Any]:
+    """The keys of what is linked with a row, in order: one of the two ids is the row's own."""
+    keys = select(func.array_agg(aggregate_order_by(key, key)))
+    return keys.where(TicketCall.ticket_id == ticket_id, TicketCall.call_id == call_id).scalar_subquery()
+
+
+def _export(
+    session: Session, viewer: Viewer, act: str, query: Select[Any], fields: list[str], others: str
+) -> Iterator[dict[str, Any]]:
+    """`query` gives rows of a table, each with the keys of the `others` that belong to it."""
     demand(viewer, Action.EXPORT)
-    query = visible_tickets(viewer).order_by(Ticket.created_at, Ticket.id)
-    if since is not None:
-        query = query.where(Ticket.created_at >= since)
-    if until is not None:
-        query = query.where(Ticket.created_at < until)
-    journal.append(session, viewer, "tickets.exported", "person", viewer.person_id)
-    seen = visible_calls(viewer).subquery()
-    ids = (
-        select(func.array_agg(aggregate_order_by(seen.c.id, seen.c.id)))
-        .join(TicketCall, TicketCall.call_id == seen.c.id)
-        .where(TicketCall.ticket_id == Ticket.id)
-        .scalar_subquery()
-    )
-    rows = session.execute(query.add_columns(ids).execution_options(yield_per=_BATCH))
-    for ticket, calls in rows:
-        yield {**_plain(ticket, _TICKET), "calls": calls or []}
+    journal.append(session, viewer, act, "person", viewer.person_id)
+    for row, keys in session.execute(query.execution_options(yield_per=_BATCH)):
+        yield {**{field: _plain(getattr(row, field)) for field in fields}, others: keys or []}
 
 
-def _plain(row: Call | Ticket, fields: list[str]) -> dict[str, Any]:
-    return {field: _value(getattr(row, field)) for field in fields}
-
-
-def _value(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value

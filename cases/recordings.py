@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from cases import journal, lab
 from cases.errors import NotVisible
+from cases.search import OfCalls, newest, of_calls
 from cases.visible import visible_recordings, visible_tickets
 from storage.tables import Call, CallLeg, CallStep, Person, Recording, Ticket, TicketCall
 from storage.viewer import Viewer
@@ -17,18 +18,11 @@ from storage.viewer import Viewer
 LEDGER_LOOKS_BACK = timedelta(days=30)  # for calls without recording: not over the years at each sweep
 
 
-@dataclass(frozen=True, slots=True)
-class RecordingSearch:
-    """`number` is normalised; `ticket` is a ticket's number."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingSearch(OfCalls):
+    """`ticket` is a ticket's number."""
 
-    number: str | None = None
-    line: str = ""
-    agent_id: int | None = None
-    since: datetime | None = None
-    until: datetime | None = None
     ticket: str = ""
-    limit: int = 50
-    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,23 +148,12 @@ def given(session: Session, call_id: str) -> list[Given]:
 
 def find_recordings(session: Session, viewer: Viewer, search: RecordingSearch) -> list[FoundRecording]:
     """Recordings that the viewer may hear but the lab's, newest first."""
-    query = visible_recordings(viewer).where(lab.real_call())
-    if search.number is not None:
-        query = query.where(Call.number == search.number)
-    if search.line:
-        query = query.where(Call.line == search.line)
-    if search.agent_id is not None:
-        query = query.where(Call.agent_id == search.agent_id)
-    if search.since is not None:
-        query = query.where(Recording.began_at >= search.since)
-    if search.until is not None:
-        query = query.where(Recording.began_at < search.until)
+    query = of_calls(visible_recordings(viewer), search).where(lab.real_call())
     if search.ticket:
         mine = visible_tickets(viewer).where(Ticket.number == search.ticket).subquery()
         linked = select(TicketCall.call_id).join(mine, mine.c.id == TicketCall.ticket_id)
         query = query.where(Recording.call_id.in_(linked))
-    query = query.order_by(Recording.began_at.desc(), Recording.id.desc())
-    found = session.scalars(query.limit(search.limit).offset(search.offset)).all()
+    found = session.scalars(newest(query, Recording.began_at, Recording.id, search)).all()
     return _with_calls(session, viewer, list(found))
 
 

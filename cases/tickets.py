@@ -15,6 +15,7 @@ from cases.calls import seal_call
 from cases.deadlines import deadline, load_calendar
 from cases.errors import Conflict, NotVisible
 from cases.permissions import Action, demand
+from cases.search import Search, newest
 from cases.states import OPEN, Event, State, after
 from cases.ticket_form import TicketForm, check, contact, title_of
 from cases.visible import name, name_readers, visible_calls, visible_recordings, visible_tickets
@@ -34,19 +35,14 @@ class TicketRecord:
     recordings: list[Recording]
 
 
-@dataclass(frozen=True, slots=True)
-class TicketSearch:
-    """`state`: one of State, or "open"; `number`: a normalised number, calling or contact."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketSearch(Search):
+    """`state`: one of State, or "open"; `number`: calling or contact."""
 
     state: str = ""
     kind: str = ""
-    number: str | None = None
     created_by: int | None = None
     late_at: datetime | None = None  # open and due before this
-    since: datetime | None = None
-    until: datetime | None = None
-    limit: int = 50
-    offset: int = 0
 
 
 def save_ticket(
@@ -164,12 +160,7 @@ def list_tickets(session: Session, viewer: Viewer, search: TicketSearch) -> list
         query = query.where(Ticket.created_by == search.created_by)
     if search.late_at is not None:
         query = query.where(Ticket.state.in_(OPEN), Ticket.due_at < search.late_at)
-    if search.since is not None:
-        query = query.where(Ticket.created_at >= search.since)
-    if search.until is not None:
-        query = query.where(Ticket.created_at < search.until)
-    query = query.order_by(Ticket.created_at.desc(), Ticket.id.desc())
-    return list(session.scalars(query.limit(search.limit).offset(search.offset)))
+    return list(session.scalars(newest(query, Ticket.created_at, Ticket.id, search)))
 
 
 # -- parts of the acts -----------------------------------------------------------------------

@@ -5,6 +5,7 @@ A ticket of a sealed kind, or of a sealed call, is sealed together with its call
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
@@ -268,7 +269,7 @@ def _seal_or_tell(session: Session, viewer: Viewer, ticket: Ticket, policy: Poli
         notify(session, f"person:{person_id}", "ticket", ticket_id=ticket.id)
 
 
-def _touch(session: Session, viewer: Viewer, ticket: Ticket, act: str, **detail: object) -> None:
+def _touch(session: Session, viewer: Viewer, ticket: Ticket, act: str, **detail: Any) -> None:
     ticket.version += 1
     ticket.changed_at = datetime.now(UTC)
     journal.append(session, viewer, act, "ticket", ticket.id, **detail)

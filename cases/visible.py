@@ -6,7 +6,7 @@ person is recused from, to her not at all. To everybody else it does not exist.
 
 from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select, true
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from cases.permissions import Action, Scope, cell
 from routing.policy import Policy
@@ -68,7 +68,7 @@ def _ticket_within(viewer: Viewer, action: Action) -> ColumnElement[bool]:
 
 
 def _allowed(
-    is_sealed: ColumnElement[bool],
+    is_sealed: InstrumentedAttribute[bool],
     ordinary: ColumnElement[bool] | None,
     named: ColumnElement[bool],
     sealed: Scope,

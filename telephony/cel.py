@@ -311,7 +311,11 @@ class _Record:
         rang_seconds = round((event.at - leg.began_at).total_seconds(), 1)
         self._step(event, leg, "offer_ended", person_id=leg.person_id, rang_seconds=rang_seconds)
         if leg.person_id is not None:
-            detail = {"call_id": leg.call_id, "rang_seconds": rang_seconds, "cause": leg.cause}
+            detail: dict[str, Any] = {
+                "call_id": leg.call_id,
+                "rang_seconds": rang_seconds,
+                "cause": leg.cause,
+            }
             journal.append(self._session, None, "offer.unanswered", "person", leg.person_id, **detail)
 
     def transferred_blind(self, event: Event, leg: Leg) -> None:

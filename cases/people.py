@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from cases import journal, lab, units
 from cases.errors import Refused
-from storage.tables import Person, PersonDuty, SipSecret, WebSession
+from cases.permissions import NOTHING, Action, Scope, cell
+from storage.tables import Person, PersonDuty, SipSecret, Unit, WebSession
 from storage.viewer import STAFF, Role, Viewer
 
 SHORTEST_PASSWORD = 8
@@ -65,24 +66,9 @@ def create_person(
     numbers that she leads.
     """
     login = login.strip().lower()
-    faults = {}
-    if not login or not name.strip():
-        faults["login" if not login else "name"] = "required"
-    if len(password) < SHORTEST_PASSWORD:
-        faults |= {"password": "too_short"}
-    if extension is not None and not (extension.isdecimal() and 3 <= len(extension) <= 6):
-        faults["extension"] = "number"
-    if session.scalar(select(Person.id).where(Person.login == login)) is not None:
-        faults["login"] = "taken"
-    if extension and session.scalar(select(Person.id).where(Person.extension == extension)) is not None:
-        faults["extension"] = "taken"
     belongs_to = units.by_code(session, unit) if unit else None
-    if unit and belongs_to is None:
-        faults["unit"] = "unknown"
-    if role is Role.UNIT_CLERK and not unit:
-        faults["unit"] = "required"
-    if role not in STAFF:
-        faults["role"] = "unknown"
+    faults = _faults(session, login, name, password)
+    faults |= _phone_faults(session, role, extension, phone) | _place_faults(role, unit, belongs_to, lines)
     if faults:
         raise Refused(faults)
     person = Person(
@@ -103,6 +89,46 @@ def create_person(
         new_secret(session, person.id)
     journal.append(session, by, "person.created", "person", person.id, role=role.value)
     return person
+
+
+def _faults(session: Session, login: str, name: str, password: str) -> dict[str, str]:
+    faults = {}
+    if not login or not name.strip():
+        faults["login" if not login else "name"] = "required"
+    if len(password) < SHORTEST_PASSWORD:
+        faults |= {"password": "too_short"}
+    if session.scalar(select(Person.id).where(Person.login == login)) is not None:
+        faults["login"] = "taken"
+    return faults
+
+
+def _phone_faults(session: Session, role: Role, extension: str | None, phone: str) -> dict[str, str]:
+    """A browser is a phone on the desk's pages, which are for those who take calls."""
+    if not extension:
+        return {} if extension is None else {"extension": "number"}
+    if not (extension.isdecimal() and 3 <= len(extension) <= 6):
+        return {"extension": "number"}
+    if session.scalar(select(Person.id).where(Person.extension == extension)) is not None:
+        return {"extension": "taken"}
+    takes_calls = cell(role, Action.TAKE_CALLS) != NOTHING
+    return {} if takes_calls or phone != "browser" else {"phone": "role"}
+
+
+def _place_faults(role: Role, unit: str, belongs_to: Unit | None, lines: Sequence[str]) -> dict[str, str]:
+    """Who sees by unit or by line and has none would see nothing."""
+    faults = {}
+    if role not in STAFF:
+        faults["role"] = "unknown"
+    sees = cell(role, Action.SEE_TICKETS).ordinary
+    if unit and belongs_to is None:
+        faults["unit"] = "unknown"
+    elif sees is Scope.UNIT and not unit:
+        faults["unit"] = "required"
+    if sees is Scope.LINE and not lines:
+        faults["lines"] = "required"
+    elif lines and sees is not Scope.LINE:
+        faults["lines"] = "role"
+    return faults
 
 
 def lab_agent(session: Session, password: str) -> Person:

@@ -103,6 +103,21 @@ class Kind(_Model):
     longer: dict[Code, Limit] = {}
 
 
+class HandlingUnit(_Model):
+    """承办单位: a county or zone, a department of the city (second), an office below either (third)."""
+
+    code: Code
+    name: str = Field(min_length=1)
+    level: Literal["county", "second", "third"] = "second"
+    above: Code | None = None
+
+    @model_validator(mode="after")
+    def _third_level_is_below_something(self) -> Self:
+        if (self.level == "third") != (self.above is not None):
+            raise ValueError('name the unit `above` with the level "third", and only with it')
+        return self
+
+
 class Queue(_Model):
     name: Code
     title: Words
@@ -125,6 +140,7 @@ class Policy(_Model):
     outside_scope_number: Dialled = "12345"
     caller_wait: int = Field(1800, ge=60)  # seconds a caller is held in a queue
     lines: tuple[Line, ...] = Field(min_length=1)
+    units: tuple[HandlingUnit, ...] = ()
     menu: Menu
     kinds: tuple[Kind, ...] = Field(min_length=1)
     urgencies: dict[Literal["urgent", "critical"], Limit] = {}  # an urgent ticket is due at the earlier
@@ -221,6 +237,7 @@ def _by(items: tuple[_Item, ...], attribute: str, value: str) -> _Item:
 def _repeated(policy: Policy) -> list[Fault]:
     groups = {
         "lines.number": [line.number for line in policy.lines],
+        "units.code": [unit.code for unit in policy.units],
         "kinds.code": [kind.code for kind in policy.kinds],
         "queues.name": [queue.name for queue in policy.queues],
         "pause_reasons.code": [reason.code for reason in policy.pause_reasons],
@@ -238,6 +255,10 @@ def _dangling(policy: Policy) -> list[Fault]:
     kinds = [kind.code for kind in policy.kinds]
     queues = [queue.name for queue in policy.queues]
     uses = [(f"lines.{index}.queue", line.queue, queues) for index, line in enumerate(policy.lines)]
+    over = [unit.code for unit in policy.units if unit.level != "third"]
+    uses += [
+        (f"units.{index}.above", unit.above, over) for index, unit in enumerate(policy.units) if unit.above
+    ]
     hours = list(policy.hours)
     uses += [(f"lines.{index}.hours", line.hours, hours) for index, line in enumerate(policy.lines)]
     uses += [(f"menu.keys.{key}", kind, kinds) for key, kind in policy.menu.keys.items() if kind]

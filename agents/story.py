@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from routing.policy import Policy
 from storage.tables import CallStep
@@ -31,7 +30,7 @@ def people_in(steps: Iterable[CallStep]) -> set[int]:
 def tell(steps: Iterable[CallStep], names: Mapping[int, str], policy: Policy, t: Catalogue) -> list[Line]:
     """The steps as lines, in order; a step nobody has words for shows its code."""
     return [
-        Line(step.at, _what(step, t), _more(step.detail, names, policy, t))
+        Line(step.at, _what(step, t), _more(step, names, policy, t))
         for step in steps
         if step.step not in QUIET
     ]
@@ -43,8 +42,9 @@ def _what(step: CallStep, t: Catalogue) -> str:
     return t(kind) if t.has(kind) else t(own) if t.has(own) else step.step
 
 
-def _more(detail: Mapping[str, Any], names: Mapping[int, str], policy: Policy, t: Catalogue) -> str:
-    told = [str(detail[key]) for key in ("key", "to") if detail.get(key)]
+def _more(step: CallStep, names: Mapping[int, str], policy: Policy, t: Catalogue) -> str:
+    detail = step.detail
+    told = [str(detail.get("key") or ""), step.number]
     told += [names.get(detail[key], "") for key in ("person_id", "to_person_id") if detail.get(key)]
     for queue in policy.queues:
         if queue.name == detail.get("queue"):

@@ -72,12 +72,16 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`step` is a word (menu, key, queue, …); a `fingerprint` makes noting it twice harmless."""
+    """`step` is a word (menu, key, queue, …); a `fingerprint` makes noting it twice harmless.
+
+    `detail` holds codes and ids; `number` is where she was sent, or what she dialled.
+    """
 
     at: datetime
     step: str
     detail: dict[str, Any] = field(default_factory=dict)
     fingerprint: str | None = None
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +213,7 @@ def note_all(session: Session, steps: Iterable[tuple[str, Step]], source: str) -
             "detail": step.detail,
             "source": source,
             "fingerprint": step.fingerprint,
+            "number": step.number,
         }
         for call_id, step in steps
     ]
@@ -323,7 +328,8 @@ def close_call(
         raise Refused({"reason": "unknown" if reason else "required"})
     if len(note) > LONGEST_NOTE:
         raise Refused({"note": "too_long"})
-    call = session.scalar(visible_calls(viewer).where(Call.id == call_id).with_for_update(of=Call))
+    mine = visible_calls(viewer, Action.WRITE_TICKETS).where(Call.id == call_id)
+    call = session.scalar(mine.with_for_update(of=Call))
     if call is None:
         raise NotVisible(f"no call {call_id}")
     if session.scalar(select(TicketCall.ticket_id).where(TicketCall.call_id == call_id).limit(1)):

@@ -45,8 +45,8 @@ def queues_of(endpoint: str, queues: Iterable[str]) -> list[str]:
 
 def told(session: Session, number: str, since: datetime) -> Told | None:
     """The lab's newest call from this number (as dialled) that began since then; None: not on record."""
-    newest = select(Call).where(Call.origin == ORIGIN, Call.number_raw == number, Call.began_at >= since)
-    call = session.scalar(newest.order_by(Call.began_at.desc()).limit(1))
+    newest = select(Call).where(Call.origin == ORIGIN, Call.began_at >= since).order_by(Call.began_at.desc())
+    call = next((each for each in session.scalars(newest) if each.number_raw == number), None)
     if call is None:
         return None
     steps = select(CallStep).where(CallStep.call_id == call.id).order_by(CallStep.at, CallStep.id)

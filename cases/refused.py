@@ -46,7 +46,7 @@ def refuse_calls(session: Session, arrivals: Iterable[Arrival], policy: Policy) 
 def _write(session: Session, arrival: Arrival, policy: Policy) -> None:
     # Linked with nothing: its channel's other events add nothing to what is said here.
     open_call(session, replace(arrival, linkedid=arrival.call_id), policy)
-    step = Step(arrival.at, REFUSED, {"to": arrival.line}, _fingerprint(arrival.call_id))
+    step = Step(arrival.at, REFUSED, {}, _fingerprint(arrival.call_id), arrival.line)
     note_steps(session, arrival.call_id, [step], source="cel")
     end_call(session, arrival.call_id, arrival.at, "rejected")
 

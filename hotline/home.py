@@ -96,6 +96,11 @@ class Home:
         return self.path / "tls"
 
     @property
+    def keys(self) -> Path:
+        """What seals personal data (storage/vault.py), unless HOTLINE_KEYS names another folder."""
+        return self.path / "keys"
+
+    @property
     def tools(self) -> Path:
         return self.path / "tools"
 
@@ -140,6 +145,7 @@ class Home:
             self.spool,
             self.sounds,
             self.tls,
+            self.keys,
             self.tools,
             self.log,
         ]

@@ -80,7 +80,9 @@ class Settings(BaseSettings):
     database_url: str = ""
     """`postgresql://…` of a server of your own; empty: the embedded one, under the home."""
     database_owner_url: str = ""
-    """The same database by the role that owns its tables, for `hotline migrate`; empty: `HOTLINE_DATABASE_URL`."""
+    """The same database by the owner of its tables, who migrates; empty: by `HOTLINE_DATABASE_URL`."""
+    keys: Path | None = None
+    """The folder of the keys that seal personal data; empty: `<home>/keys`. Keep it apart from backups."""
     asterisk: str = ""
     """Path of an Asterisk binary; empty: the system's (20 or later), else the private copy."""
     policy: Path = CHECKOUT / "policies" / "mianyang-962299.toml"
@@ -168,7 +170,7 @@ class Settings(BaseSettings):
             raise ValueError("should begin with postgresql://")
         return url.replace("postgresql://", "postgresql+psycopg://", 1)
 
-    @field_validator("home", "policy", "sounds")
+    @field_validator("home", "policy", "sounds", "keys")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else None  # roles may run in another folder

@@ -6,12 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
 from psycopg.errors import InsufficientPrivilege
+from pydantic import ValidationError
 from sqlalchemy import make_url, select
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
@@ -27,9 +28,11 @@ from hotline.settings import CHECKOUT, LAB_ADDRESS, Settings, SettingsError
 from ivr.prompts import SOUNDS, Prompts
 from routing import policy as policies
 from routing.policy import Policy, PolicyError
+from storage import keyring, vault
 from storage.database import Database, DatabaseAway
 from storage.server import EmbeddedServer, ServerError
 from storage.tables import Person
+from storage.vault import VaultError
 from storage.viewer import COMMAND_LINE, Role, Viewer
 from telephony import config, guests
 from telephony.ami import AmiLink
@@ -60,6 +63,7 @@ FORESEEN = (
     DatabaseAway,
     AsteriskFault,
     WiringError,
+    VaultError,
     NotAllowed,
 )
 
@@ -121,7 +125,8 @@ def postgres(settings: Settings, home: Home) -> EmbeddedServer | None:
 
 
 def database_url(settings: Settings, home: Home) -> str:
-    """Where the database is; the embedded one need not be running."""
+    """Where the database is; the embedded one need not be running. This process has its keys from now on."""
+    vault.install(settings.keys or home.keys)
     server = postgres(settings, home)
     return server.url if server else settings.database_url
 
@@ -323,16 +328,20 @@ def prepare_database(settings: Settings, home: Home, city: Policy, *, with_demo:
 
     url, server = database_url(settings, home), postgres(settings, home)
     owner = server.owner_url if server else settings.database_owner_url or url
+    keyring.begin(owner, datetime.now(UTC))
+    home.hand_over()
     try:
         migrate.upgrade(owner, application=make_url(url).username or "")
     except ProgrammingError as why:
         if not isinstance(why.orig, InsufficientPrivilege):
             raise
+        told = str(why.orig).splitlines()[0]
         raise WiringError(
-            f"HOTLINE_DATABASE_URL: its role may not change the tables' shape ({str(why.orig).splitlines()[0]}): "
-            "name their owner in HOTLINE_DATABASE_OWNER_URL, see docs/howto/own-database.md"
+            f"HOTLINE_DATABASE_URL: its role may not change the tables' shape ({told}): name their owner in HOTLINE_DATABASE_OWNER_URL, see docs/howto/own-database.md"
         ) from why
     with closing(Database(url, pool_size=1)) as database, database.session(SEED_SECONDS) as session:
+        keyring.register(session)
+        keyring.prove(session)
         deadlines.seed_calendar(session)
     return with_demo and lay_out_demo(url, home, city)
 

@@ -1,6 +1,7 @@
 """What the menu learned of calls while the database was away: one file a call, imported later.
 
-A file appears whole or not at all, survives a power cut, and is removed only once its facts are stored.
+A file appears whole or not at all, is sealed (storage/vault.py), survives a power cut, and is removed only
+once its facts are stored.
 """
 
 import json
@@ -18,10 +19,12 @@ from cases.calls import Arrival, Step, end_call, note_steps, open_call, route_ca
 from routing.policy import Policy
 from routing.route import Ending, HangUp, ToQueue
 from storage.database import Database, DatabaseAway
+from storage.vault import installed
 
 IMPORT_SECONDS = 5.0
 KEPT_ASIDE = ".refused"  # a file that cannot be imported is kept for a person to look at
 
+_CONTEXT = "spool"
 GONE = "gone"  # the step, and the reason, of a caller who hung up
 
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
@@ -67,8 +70,9 @@ class Spool:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = f"{visit.arrival.call_id}.json"
         draft = self._folder / f".{name}.part"
-        with os.fdopen(os.open(draft, _WRITE, 0o600), "w", encoding="utf-8") as file:
-            json.dump(_plain(visit), file, ensure_ascii=False, default=datetime.isoformat)
+        told = json.dumps(_plain(visit), ensure_ascii=False, default=datetime.isoformat)
+        with os.fdopen(os.open(draft, _WRITE, 0o600), "wb") as file:
+            file.write(installed().seal("fields", _CONTEXT, told.encode()))
             file.flush()
             os.fsync(file.fileno())
         draft.rename(self._folder / name)
@@ -91,7 +95,7 @@ def import_spool(database: Database, folder: Path, policy: Policy) -> int:
     stored = 0
     for path in Spool(folder).waiting():
         try:
-            visit = _visit(json.loads(path.read_text(encoding="utf-8")))
+            visit = _visit(json.loads(_opened(path.read_bytes())))
             with database.session(IMPORT_SECONDS) as session:
                 open_call(session, visit.arrival, policy)
                 write_visit(session, visit, policy)
@@ -104,6 +108,11 @@ def import_spool(database: Database, folder: Path, policy: Policy) -> int:
         path.unlink(missing_ok=True)
         stored += 1
     return stored
+
+
+def _opened(stored: bytes) -> bytes:
+    """Releases before wrote these files in clear."""
+    return stored if stored.startswith(b"{") else installed().open("fields", _CONTEXT, stored)
 
 
 def _plain(visit: Visit) -> dict[str, Any]:

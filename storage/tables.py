@@ -7,9 +7,23 @@ Who writes what: `cases/` everything but `person_duty.live*` (telephony/live.py)
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, Index, MetaData, String, UniqueConstraint, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    MetaData,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from storage.secret import EMPTY, Secret, SecretJson, found_by
 
 
 class Base(DeclarativeBase):
@@ -25,6 +39,7 @@ class Base(DeclarativeBase):
 
 
 NOW = text("now()")
+NUMBER = "number"  # the domain of telephone numbers: one twin wherever it is stored
 
 
 class Person(Base):
@@ -42,8 +57,11 @@ class Person(Base):
     language: Mapped[str] = mapped_column(server_default="zh")
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"))
-    lines: Mapped[list[str]] = mapped_column(ARRAY(String), server_default="{}")  # published numbers she leads
+    # Published numbers that she leads.
+    lines: Mapped[list[str]] = mapped_column(ARRAY(String), server_default="{}")
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    phone_digest: Mapped[str] = mapped_column(server_default="")  # a hardware phone's; cases/phones.py
+    demo: Mapped[bool] = mapped_column(server_default=text("false"))  # of the demo city, with its password
 
 
 class Unit(Base):
@@ -58,27 +76,63 @@ class Unit(Base):
     active: Mapped[bool] = mapped_column(server_default=text("true"))
 
 
-class SipSecret(Base):
-    """The endpoint's digest secrets: at most two live, so that an old one lives as long as its tab."""
-
-    __tablename__ = "sip_secret"
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
-    secret: Mapped[str]
-    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
-
-
 class WebSession(Base):
-    """A log-in. `token_hash` is SHA-256 of the cookie."""
+    """A log-in. `token_hash` is SHA-256 of the cookie, `id` what pages and notes call it by.
+
+    `awaits_code`: the password was right, the code of the app is still to come; nothing opens by it.
+    `phone_slot`: which of her phone's two places in Asterisk holds this log-in's secret (cases/phones.py).
+    """
 
     __tablename__ = "web_session"
+    __table_args__ = (
+        Index("ix_web_session_phone", "person_id", postgresql_where=text("phone_slot IS NOT NULL")),
+    )
     token_hash: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     seen_at: Mapped[datetime] = mapped_column(server_default=NOW)
     ended_at: Mapped[datetime | None]
     address: Mapped[str] = mapped_column(server_default="")
     user_agent: Mapped[str] = mapped_column(server_default="")
+    awaits_code: Mapped[bool] = mapped_column(server_default=text("false"))
+    wrong_codes: Mapped[int] = mapped_column(server_default=text("0"))
+    phone_slot: Mapped[int | None]
+
+
+class Totp(Base):
+    """The app that shows a person's codes. `last_step`: of the newest code that was taken, which is spent."""
+
+    __tablename__ = "totp"
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True, autoincrement=False)
+    secret: Mapped[str] = mapped_column(Secret("totp.secret", purpose="totp"))
+    proved_at: Mapped[datetime | None]  # NULL: being set up, not asked for yet
+    last_step: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+
+
+class RecoveryCode(Base):
+    """Instead of the app's code, once: the row goes with its use."""
+
+    __tablename__ = "recovery_code"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    digest: Mapped[str]
+
+
+class KnownBrowser(Base):
+    """A browser that somebody logged in from before: others' guessing does not slow it (web/attempts.py)."""
+
+    __tablename__ = "known_browser"
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class FirstLink(Base):
+    """The link by which the first administrator is made; its row goes with its use."""
+
+    __tablename__ = "first_link"
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime]
 
 
 class PersonDuty(Base):
@@ -105,17 +159,19 @@ class Caller(Base):
 
     __tablename__ = "caller"
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    name: Mapped[str] = mapped_column(server_default="")
+    name: Mapped[str] = mapped_column(Secret("caller.name"), server_default=EMPTY)
     sex: Mapped[str] = mapped_column(server_default="")
-    company: Mapped[str] = mapped_column(server_default="")
-    place: Mapped[str] = mapped_column(server_default="")
-    note: Mapped[str] = mapped_column(server_default="")
+    company: Mapped[str] = mapped_column(Secret("caller.company"), server_default=EMPTY)
+    place: Mapped[str] = mapped_column(Secret("caller.place"), server_default=EMPTY)
+    note: Mapped[str] = mapped_column(Secret("caller.note"), server_default=EMPTY)
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
 class CallerNumber(Base):
     __tablename__ = "caller_number"
-    number: Mapped[str] = mapped_column(primary_key=True)  # normalised, see routing/numbers.py
+    __table_args__ = (found_by("uq_caller_number_number", "number", unique=True),)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    number: Mapped[str] = mapped_column(Secret("caller_number.number", NUMBER))  # see routing/numbers.py
     caller_id: Mapped[int] = mapped_column(ForeignKey("caller.id"), index=True)
 
 
@@ -126,13 +182,16 @@ class Call(Base):
     """
 
     __tablename__ = "call"
-    __table_args__ = (Index("ix_call_live", "id", postgresql_where=text("outcome = 'live'")),)
+    __table_args__ = (
+        Index("ix_call_live", "id", postgresql_where=text("outcome = 'live'")),
+        found_by("ix_call_number", "number"),
+    )
     id: Mapped[str] = mapped_column(primary_key=True)
     linkedid: Mapped[str] = mapped_column(index=True)
     offer_token: Mapped[str]
     line: Mapped[str]  # the published number that was dialled
-    number_raw: Mapped[str]
-    number: Mapped[str | None] = mapped_column(index=True)  # E.164, short code, or NULL when withheld
+    number_raw: Mapped[str] = mapped_column(Secret("call.number_raw"))
+    number: Mapped[str | None] = mapped_column(Secret("call.number", NUMBER))  # E.164, short; NULL: withheld
     origin: Mapped[str] = mapped_column(server_default="trunk")  # trunk | web | lab: by whose door it came
     number_kind: Mapped[str]  # mobile | fixed | short | service | foreign | staff | withheld | web | unknown
     caller_id: Mapped[int | None] = mapped_column(ForeignKey("caller.id"), index=True)
@@ -146,7 +205,7 @@ class Call(Base):
     ended_at: Mapped[datetime | None] = mapped_column(index=True)
     agent_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), index=True)  # who answered last
     closed_reason: Mapped[str] = mapped_column(server_default="")  # needs no ticket: silent, wrong_number, …
-    closed_note: Mapped[str] = mapped_column(server_default="")
+    closed_note: Mapped[str] = mapped_column(Secret("call.closed_note"), server_default=EMPTY)
     closed_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     closed_at: Mapped[datetime | None]
 
@@ -159,7 +218,10 @@ class CallStep(Base):
     call_id: Mapped[str] = mapped_column(ForeignKey("call.id"), index=True)
     at: Mapped[datetime]
     step: Mapped[str]
-    detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))  # codes and ids only
+    number: Mapped[str] = mapped_column(
+        Secret("call_step.number"), server_default=EMPTY
+    )  # sent to, or dialled
     source: Mapped[str] = mapped_column(server_default="agi")  # agi | cel | ami | desk
     fingerprint: Mapped[str | None] = mapped_column(unique=True)  # makes re-reading CEL harmless
 
@@ -204,6 +266,10 @@ class Ticket(Base):
     """工单. Sub-orders, extensions and visits come with the case workflow; states: cases/states.py."""
 
     __tablename__ = "ticket"
+    __table_args__ = (
+        found_by("ix_ticket_calling_number", "calling_number"),
+        found_by("ix_ticket_contact_number", "contact_number"),
+    )
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     number: Mapped[str] = mapped_column(unique=True)  # yyMMdd + sequence of the day
     state: Mapped[str]  # cases/states.py
@@ -212,18 +278,19 @@ class Ticket(Base):
     urgency: Mapped[str] = mapped_column(server_default="normal")  # normal | urgent | critical
     sealed: Mapped[bool] = mapped_column(server_default=text("false"))
     caller_id: Mapped[int | None] = mapped_column(ForeignKey("caller.id"), index=True)
-    caller_name: Mapped[str] = mapped_column(server_default="")
+    caller_name: Mapped[str] = mapped_column(Secret("ticket.caller_name"), server_default=EMPTY)
     caller_sex: Mapped[str] = mapped_column(server_default="")
-    calling_number: Mapped[str] = mapped_column(server_default="", index=True)
-    contact_number: Mapped[str] = mapped_column(server_default="", index=True)
-    company: Mapped[str] = mapped_column(server_default="")
-    place: Mapped[str] = mapped_column(server_default="")
+    calling_number: Mapped[str] = mapped_column(Secret("ticket.calling_number", NUMBER), server_default=EMPTY)
+    contact_number: Mapped[str] = mapped_column(Secret("ticket.contact_number", NUMBER), server_default=EMPTY)
+    company: Mapped[str] = mapped_column(Secret("ticket.company"), server_default=EMPTY)
+    place: Mapped[str] = mapped_column(Secret("ticket.place"), server_default=EMPTY)
     category: Mapped[str] = mapped_column(server_default="")
-    accused: Mapped[str] = mapped_column(server_default="")
+    accused: Mapped[str] = mapped_column(Secret("ticket.accused"), server_default=EMPTY)
     accused_unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"))
-    title: Mapped[str]
-    content: Mapped[str]
-    answer: Mapped[str] = mapped_column(server_default="")  # what the caller was told at once
+    title: Mapped[str] = mapped_column(Secret("ticket.title"))
+    content: Mapped[str] = mapped_column(Secret("ticket.content"))
+    # What the caller was told at once.
+    answer: Mapped[str] = mapped_column(Secret("ticket.answer"), server_default=EMPTY)
     reply_wanted: Mapped[bool] = mapped_column(server_default=text("true"))
     due_at: Mapped[datetime | None] = mapped_column(index=True)
     due_choice: Mapped[str] = mapped_column(server_default="")  # a longer limit that was chosen, or ''
@@ -300,7 +367,7 @@ class Draft(Base):
     __tablename__ = "draft"
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True)
     call_id: Mapped[str] = mapped_column(primary_key=True)
-    body: Mapped[dict[str, Any]]
+    body: Mapped[dict[str, Any]] = mapped_column(SecretJson("draft.body"))
     revision: Mapped[int]
     changed_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
@@ -323,13 +390,13 @@ class Journal(Base):
     rule: Mapped[str] = mapped_column(server_default="")  # the cell that allowed it: role/action/scope
     detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     address: Mapped[str] = mapped_column(server_default="")
-    session: Mapped[str] = mapped_column(server_default="")  # the log-in's mark: Viewer.session
+    session_id: Mapped[int | None] = mapped_column(BigInteger)  # the log-in's; sessions go before the journal
 
 
 class JournalSeal(Base):
     """What the journal's lines were when the clock sealed them: cases/chain.py. Append-only as well.
 
-    It answers for every id from `first_id` to `last_id`, given to a line or not. `marks`: 20 bytes a line,
+    It answers for every id from `first_id` to `last_id`, given to a line or not. `marks`: 24 bytes a line,
     its distance from `first_id` and its own MAC; `hash` binds them, the columns and the seal before.
     """
 
@@ -342,12 +409,13 @@ class JournalSeal(Base):
     previous: Mapped[bytes]
     hash: Mapped[bytes]
     key_id: Mapped[str]
+    form: Mapped[int]  # of the lines as they were signed: cases/chain.py
     at: Mapped[datetime]
 
 
 # What the application may add of each, never change or remove: an id and a time of its own choosing it may not.
 APPEND_ONLY = {
-    "journal": ("actor_id", "act", "subject_kind", "subject_id", "rule", "detail", "address", "session"),
+    "journal": ("actor_id", "act", "subject_kind", "subject_id", "rule", "detail", "address", "session_id"),
     "journal_seal": tuple(column.name for column in JournalSeal.__table__.columns),
 }
 
@@ -389,6 +457,16 @@ class ReadMark(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     inode: Mapped[int] = mapped_column(BigInteger)
     offset: Mapped[int] = mapped_column(BigInteger)
+
+
+class VaultKey(Base):
+    """The keys that this database needs, which lie in files (storage/vault.py)."""
+
+    __tablename__ = "vault_key"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    proof: Mapped[bytes]  # opens with the right key of that id alone
+    made_at: Mapped[datetime]
+    retired_at: Mapped[datetime | None]
 
 
 class Alarm(Base):

@@ -83,12 +83,15 @@ class Vault:
 
     # -- values ---------------------------------------------------------------------------------
 
-    def seal(self, purpose: Purpose, context: str, text: bytes, domain: str = "") -> bytes:
+    def seal(
+        self, purpose: Purpose, context: str, text: bytes, domain: str = "", key_id: str | None = None
+    ) -> bytes:
         """`text`, for nobody to read; opens in the same `context` alone.
 
-        `domain`: it is to be found again by the twin that it then carries. Raises VaultError.
+        `domain`: it is to be found again by the twin that it then carries. `key_id`: not with the key of
+        today. Raises VaultError.
         """
-        key = self._current()
+        key = self._current() if key_id is None else self._key_file(key_id)
         twin = _twin(self._twin_keys[key.id], domain, text.decode()) if domain else b""
         head = bytes([TWINNED if domain else PLAIN]) + bytes.fromhex(key.id) + twin
         nonce = os.urandom(NONCE_BYTES)
@@ -131,7 +134,7 @@ class Vault:
 
     # -- the ring -------------------------------------------------------------------------------
 
-    def keys(self) -> list[KeyFile]:
+    def ring(self) -> list[KeyFile]:
         """All keys, retired ones too, oldest first; read from the folder anew."""
         self._look()
         return sorted(self._ring.values(), key=_age)
@@ -144,7 +147,7 @@ class Vault:
     def make(self, now: datetime, *, first: bool = False) -> None:
         """A new key, which begins when all processes have noticed it. `first`: only if there is none yet."""
         with _alone(self.folder):
-            known = self.keys()
+            known = self.ring()
             if known and first:
                 return
             begins = now + NOTICE if known else now
@@ -215,19 +218,24 @@ class Vault:
 
 # -- the one of this process ------------------------------------------------------------------------
 
+_folder: Path | None = None
 _installed: Vault | None = None
 
 
-def install(vault: Vault | None) -> None:
-    """From now on this process seals and opens with it: done once, where the rooms are joined."""
-    global _installed  # noqa: PLW0603 - column types have nobody to be handed it by
-    _installed = vault
+def install(folder: Path | None) -> None:
+    """From now on this process seals and opens with the keys there, read when first needed."""
+    global _folder, _installed  # column types have nobody to be handed it by
+    if folder != _folder:
+        _folder, _installed = folder, None
 
 
 def installed() -> Vault:
-    """This process's vault. Raises VaultError when nobody has installed one."""
+    """This process's vault. Raises VaultError."""
+    global _installed  # noqa: PLW0603
     if _installed is None:
-        raise VaultError("no keys are loaded: a program that reads the record has to install them first")
+        if _folder is None:
+            raise VaultError("no keys are loaded: a program that reads the record has to install them first")
+        _installed = Vault(_folder)
     return _installed
 
 

@@ -259,11 +259,13 @@ class _Record:
             self._legs[leg.uniqueid] = leg
             self._changed[leg.uniqueid] = None
 
-    def _step(self, event: Event, leg: Leg, step: str, once: bool = False, **detail: Any) -> None:
+    def _step(
+        self, event: Event, leg: Leg, step: str, once: bool = False, number: str = "", **detail: Any
+    ) -> None:
         """Once per event (or, if told, per leg), however often the file is read."""
         time = "" if once else f":{event.at.timestamp():.6f}"
         fingerprint = f"cel:{leg.uniqueid}:{step}{time}"
-        self._steps.append((leg.call_id, Step(event.at, step, detail, fingerprint)))
+        self._steps.append((leg.call_id, Step(event.at, step, detail, fingerprint, number)))
 
     def _advance(self, leg: Leg, **told: Any) -> None:
         self._progress[leg.call_id] = replace(self._progress.get(leg.call_id, Progress()), **told)
@@ -320,7 +322,7 @@ class _Record:
 
     def transferred_blind(self, event: Event, leg: Leg) -> None:
         to = str(event.extra.get("extension", ""))
-        self._step(event, leg, "transfer", kind="blind", person_id=leg.person_id, to=to)
+        self._step(event, leg, "transfer", number=to, kind="blind", person_id=leg.person_id)
 
     def transferred_attended(self, event: Event, leg: Leg) -> None:
         to = self._person(endpoint_of(str(event.extra.get("transfer_target_channel_name", ""))))

@@ -4,11 +4,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from storage import vault
 from storage.database import Database
 from storage.migrate import upgrade
 from storage.server import EmbeddedServer
@@ -25,6 +27,16 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def keys() -> Iterator[Path]:
+    """The keys that this process seals with; programs that a test starts on its database find them too."""
+    folder = Path(tempfile.mkdtemp(prefix="hl-keys-", dir="/tmp"))
+    vault.install(folder)
+    vault.installed().make(datetime.now(UTC), first=True)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

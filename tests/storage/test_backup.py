@@ -44,25 +44,25 @@ def does(server: EmbeddedServer, checkout: Path, program: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def callers(server: EmbeddedServer, database: str) -> list[str]:
-    """The callers that a database knows."""
+def units(server: EmbeddedServer, database: str) -> list[str]:
+    """The units that a database knows."""
     with psycopg.connect(host=str(server.socket_folder), user="hotline", dbname=database) as connection:
-        return [row[0] for row in connection.execute("SELECT name FROM caller ORDER BY name")]
+        return [row[0] for row in connection.execute("SELECT name FROM unit ORDER BY name")]
 
 
-def a_caller(server: EmbeddedServer, name: str) -> None:
+def a_unit(server: EmbeddedServer, name: str) -> None:
     with psycopg.connect(host=str(server.socket_folder), user="hotline", dbname="hotline") as connection:
-        connection.execute("INSERT INTO caller (name) VALUES (%s)", [name])
+        connection.execute("INSERT INTO unit (code, name) VALUES (%s, %s)", [name, name])
 
 
 def test_the_way_back_is_the_database_before_and_the_newer_one_is_kept(
     home: EmbeddedServer, tmp_path: Path
 ) -> None:
     (tmp_path / ".venv").symlink_to(sys.prefix)
-    a_caller(home, "before")
+    a_unit(home, "before")
     does(home, tmp_path, "pg_dump")
-    a_caller(home, "since")
+    a_unit(home, "since")
     does(home, tmp_path, "pg_restore")
-    assert callers(home, "hotline") == ["before"]
-    assert callers(home, "newer") == ["before", "since"]
+    assert units(home, "hotline") == ["before"]
+    assert units(home, "newer") == ["before", "since"]
     assert migrate.current(home.url) == migrate.newest()

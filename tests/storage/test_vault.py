@@ -97,7 +97,7 @@ def test_the_first_key_is_made_once_however_many_ask(tmp_path: Path) -> None:
 
 
 def test_a_new_key_seals_only_when_everybody_has_had_time_to_notice_it(vault: Vault) -> None:
-    (old,) = vault.keys()
+    (old,) = vault.ring()
     vault.make(datetime.now(UTC))
     assert vault.current == old.id
     assert len(vault.twins("number", "12345")) == 2  # but it is looked for from now on
@@ -174,17 +174,14 @@ def test_who_runs_goes_on_with_its_keys_when_the_folder_is_lost(
     assert vault.open("fields", "call.number", vault.seal("fields", "call.number", b"1")) == b"1"
 
 
-def test_without_an_installed_vault_nothing_is_read_in_silence() -> None:
-    before = vaults._installed
-    vaults.install(None)
-    try:
-        with pytest.raises(VaultError, match="no keys are loaded"):
-            vaults.installed()
-    finally:
-        vaults.install(before)
+def test_without_installed_keys_nothing_is_read_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vaults, "_folder", None)
+    monkeypatch.setattr(vaults, "_installed", None)
+    with pytest.raises(VaultError, match="no keys are loaded"):
+        vaults.installed()
 
 
 def test_a_key_begins_after_its_notice(vault: Vault) -> None:
     now = datetime.now(UTC)
     vault.make(now)
-    assert vault.keys()[-1].begins - now == NOTICE > timedelta(0)
+    assert vault.ring()[-1].begins - now == NOTICE > timedelta(0)

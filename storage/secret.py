@@ -1,0 +1,128 @@
+"""Columns whose values are sealed: text outside, bytes nobody can read in the database.
+
+`Call.number == x` goes on reading so: it looks for the twins of x (storage/vault.py), which stand at a fixed
+place in each value, and are indexed there (`found_by`). Sorting, LIKE and ranges are gone; asking for them
+raises TypeError. What is empty is stored empty: that nothing was said is no secret.
+"""
+
+import json
+from typing import Any, cast
+
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnElement,
+    Dialect,
+    Index,
+    LargeBinary,
+    any_,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    text,
+)
+from sqlalchemy.sql import operators
+from sqlalchemy.types import TypeDecorator
+
+from storage.vault import TWIN_AT, TWIN_BYTES, Purpose, installed
+
+EMPTY = text("''::bytea")  # the server's default of a sealed column
+_FROM, _LENGTH = TWIN_AT + 1, TWIN_BYTES  # SQL counts from 1
+
+
+class _Twins(TypeDecorator[str]):
+    """Binds a value as the twins that a column of `domain` may hold of it."""
+
+    impl = ARRAY(LargeBinary)
+    cache_ok = True
+
+    def __init__(self, domain: str) -> None:
+        super().__init__()
+        self.domain = domain
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> Any:
+        return None if value is None else installed().twins(self.domain, value)
+
+
+class _ByTwin(TypeDecorator.Comparator[Any]):
+    """Equality only."""
+
+    def operate(self, op: Any, *other: Any, **kwargs: Any) -> ColumnElement[Any]:
+        column = self.expr
+        kind = cast("Secret", column.type)
+        (wanted,) = other or (None,)
+        if wanted is None and op in (operators.eq, operators.ne, operators.is_, operators.is_not):
+            return super().operate(op, *other, **kwargs)
+        if op not in (operators.eq, operators.ne):
+            raise TypeError(
+                f"{kind.context} is sealed: it can be asked whether it equals a value, nothing else"
+            )
+        if wanted == "" and not isinstance(wanted, ColumnElement):
+            return op(func.length(column), 0)  # type: ignore[no-any-return]
+        if not kind.domain:
+            raise TypeError(f"{kind.context} is sealed and has no twin to be found by")
+        twin = func.substr(
+            column, literal_column(str(_FROM)), literal_column(str(_LENGTH)), type_=LargeBinary
+        )
+        found = twin == any_(_bound(wanted, _Twins(kind.domain)))
+        return found if op is operators.eq else ~found
+
+
+def _bound(wanted: Any, twins: _Twins) -> ColumnElement[Any]:
+    if isinstance(wanted, BindParameter):
+        return bindparam(wanted.key, wanted.value, type_=twins, unique=wanted.unique)
+    return literal(wanted, twins)
+
+
+class Secret(TypeDecorator[str]):
+    """Text, sealed. `context`: `table.column`. `domain`: whose twins it is found by; '': it is not."""
+
+    impl = LargeBinary
+    cache_ok = True
+    comparator_factory = _ByTwin
+
+    def __init__(self, context: str, domain: str = "", purpose: Purpose = "fields") -> None:
+        super().__init__()
+        self.context = context
+        self.domain = domain
+        self.purpose = purpose
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> bytes | None:
+        if not value:
+            return None if value is None else b""
+        return installed().seal(self.purpose, self.context, value.encode(), self.domain)
+
+    def process_result_value(self, value: Any, _dialect: Dialect) -> str | None:
+        if not value:
+            return None if value is None else ""
+        return installed().open(self.purpose, self.context, bytes(value)).decode()
+
+    def seal_anew(self, value: bytes) -> bytes:
+        """The same text under the key of today."""
+        vault = installed()
+        return vault.seal(
+            self.purpose, self.context, vault.open(self.purpose, self.context, value), self.domain
+        )
+
+
+class SecretJson(Secret):
+    """A JSON document, sealed."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> bytes | None:
+        return (
+            None
+            if value is None
+            else super().process_bind_param(json.dumps(value, ensure_ascii=False), _dialect)
+        )
+
+    def process_result_value(self, value: Any, _dialect: Dialect) -> Any:
+        told = super().process_result_value(value, _dialect)
+        return None if told is None else json.loads(told)
+
+
+def found_by(name: str, column: str, *, unique: bool = False) -> Index:
+    """The index over a sealed column's twins."""
+    return Index(name, text(f"substr({column}, {_FROM}, {_LENGTH})"), unique=unique)

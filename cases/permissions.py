@@ -55,9 +55,7 @@ class Cell:
 
 
 NOTHING = Cell(Scope.NONE)
-OWN, UNIT, LINE, ALL = (
-    Cell(scope, Scope.NAMED) for scope in (Scope.OWN, Scope.UNIT, Scope.LINE, Scope.ALL)
-)
+OWN, UNIT, LINE, ALL = (Cell(scope, Scope.NAMED) for scope in (Scope.OWN, Scope.UNIT, Scope.LINE, Scope.ALL))
 ORDINARY = Cell(Scope.ALL)  # all but what is sealed, even if she is named for it
 SEALED = Cell(Scope.NONE, Scope.NAMED)
 

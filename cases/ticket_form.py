@@ -20,6 +20,7 @@ SEXES = ("", "female", "male")
 class TicketForm:
     """`choice`: a code of the kind's longer limits, or ''. `done`: answered at once, nothing is owed.
 
+    `accused`: whom it is about, in the caller's words; `accused_unit`: that unit's code.
     `form_id` is the browser's name for this form: saving it twice saves one ticket.
     """
 
@@ -35,6 +36,7 @@ class TicketForm:
     place: str = ""
     category: str = ""
     accused: str = ""
+    accused_unit: str = ""
     answer: str = ""
     channel: str = "phone"
     reply_wanted: bool = True

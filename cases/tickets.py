@@ -11,10 +11,10 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from cases import drafts, journal
+from cases import drafts, journal, units
 from cases.calls import seal_call
 from cases.deadlines import deadline, load_calendar
-from cases.errors import Conflict, NotVisible
+from cases.errors import Conflict, NotVisible, Refused
 from cases.permissions import Action, demand
 from cases.search import Search, newest
 from cases.states import OPEN, Event, State, after
@@ -23,7 +23,7 @@ from cases.visible import name, name_readers, visible_calls, visible_recordings,
 from routing.policy import Policy
 from storage import outbox
 from storage.notify import notify
-from storage.tables import Call, Caller, CallerNumber, Recording, Ticket, TicketCall, TicketDay
+from storage.tables import Call, Caller, CallerNumber, Recording, Ticket, TicketCall, TicketDay, Unit
 from storage.viewer import Viewer
 
 
@@ -59,6 +59,7 @@ def save_ticket(
     call = _call_for(session, viewer, call_id) if call_id is not None else None
     if (twin := _saved_before(session, viewer, form)) is not None:
         return twin
+    accused_unit_id = _accused_unit(session, form, None)
     due = deadline(now, form.kind, form.choice, form.urgency, policy, load_calendar(session))
     sealed = form.sealed or policy.kind(form.kind).sealed or (call is not None and call.sealed)
     ticket = Ticket(
@@ -74,6 +75,7 @@ def save_ticket(
         form_id=form.form_id or None,
         created_by=viewer.person_id,
         created_at=now,
+        accused_unit_id=accused_unit_id,
         **_typed(form, policy),
     )
     session.add(ticket)
@@ -106,7 +108,7 @@ def change_ticket(
     ticket = _locked(session, viewer, number)
     if ticket.version != version:
         raise Conflict(theirs=ticket, yours=form)
-    typed = _typed(form, policy)
+    typed = _typed(form, policy) | {"accused_unit_id": _accused_unit(session, form, ticket)}
     changed = sorted(field for field, value in typed.items() if getattr(ticket, field) != value)
     for field in changed:
         setattr(ticket, field, typed[field])
@@ -117,6 +119,7 @@ def change_ticket(
         ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
     ticket.sealed = ticket.sealed or form.sealed or policy.kind(form.kind).sealed
     _touch(session, viewer, ticket, "ticket.changed", fields=changed)
+    units.withdraw_from_accused(session, viewer, ticket)
     _seal_or_tell(session, viewer, ticket, policy)
     return ticket
 
@@ -187,15 +190,28 @@ def _typed(form: TicketForm, policy: Policy) -> dict[str, object]:
     }
 
 
+def _accused_unit(session: Session, form: TicketForm, ticket: Ticket | None) -> int | None:
+    """The id of the unit that is accused; one that left the policy stays where it stands. Raises Refused."""
+    if not form.accused_unit:
+        return None
+    found = session.scalar(select(Unit).where(Unit.code == form.accused_unit))
+    if found is None or not (found.active or (ticket and ticket.accused_unit_id == found.id)):
+        raise Refused({"accused_unit": "unknown"})
+    return found.id
+
+
 def _call_for(session: Session, viewer: Viewer, call_id: str) -> Call:
-    call = session.scalar(visible_calls(viewer).where(Call.id == call_id).with_for_update(of=Call))
+    call = session.scalar(
+        visible_calls(viewer, Action.WRITE_TICKETS).where(Call.id == call_id).with_for_update(of=Call)
+    )
     if call is None:
         raise NotVisible(f"no call {call_id}")
     return call
 
 
 def _locked(session: Session, viewer: Viewer, number: str) -> Ticket:
-    ticket = session.scalar(visible_tickets(viewer).where(Ticket.number == number).with_for_update(of=Ticket))
+    mine = visible_tickets(viewer, Action.WRITE_TICKETS).where(Ticket.number == number)
+    ticket = session.scalar(mine.with_for_update(of=Ticket))
     if ticket is None:
         raise NotVisible(f"no ticket {number}")
     return ticket

@@ -1,14 +1,39 @@
-"""承办单位: the units that must act, and who stands above and below whom."""
+"""承办单位: the units that must act, who stands above and below whom, and what is sent to them."""
 
-from sqlalchemy import select
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
-from cases.errors import Refused
-from storage.tables import Unit
+from cases import journal
+from cases.errors import NotVisible, Refused
+from cases.permissions import Action, demand, rule
+from cases.visible import name, visible_tickets
+from routing.policy import HandlingUnit
+from storage.notify import notify
+from storage.tables import Person, Recusal, Ticket, TicketUnit, Unit
+from storage.viewer import Role, Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """A unit that has a ticket, since when, and who sent it there."""
+
+    unit: Unit
+    at: datetime
+    by_id: int | None
 
 
 def by_code(session: Session, code: str) -> Unit | None:
     return session.scalar(select(Unit).where(Unit.code == code, Unit.active))
+
+
+def all_active(session: Session) -> list[Unit]:
+    """Counties first, then the city's departments, then what is below either; as the policy lists them."""
+    return list(session.scalars(select(Unit).where(Unit.active).order_by(Unit.id)))
 
 
 def around(session: Session, unit_id: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -25,13 +50,79 @@ def around(session: Session, unit_id: int) -> tuple[tuple[int, ...], tuple[int, 
     )
 
 
-def save(session: Session, code: str, name: str, level: str = "second", above: str = "") -> Unit:
-    """A unit made, or the one of this code changed. Raises Refused."""
-    parent = by_code(session, above) if above else None
-    if above and parent is None:
-        raise Refused({"above": "unknown"})
-    unit = by_code(session, code) or Unit(code=code)
-    unit.name, unit.level, unit.parent_id = name, level, parent.id if parent else None
-    session.add(unit)
+def sync(session: Session, listed: Iterable[HandlingUnit]) -> None:
+    """Make the table what the policy lists; whoever left it is inactive, and keeps what it was sent."""
+    known = {unit.code: unit for unit in session.scalars(select(Unit).with_for_update())}
+    codes = set()
+    for each in sorted(listed, key=lambda unit: unit.above is not None):  # a unit before what is below it
+        unit = known.setdefault(each.code, Unit(code=each.code))
+        parent = known[each.above] if each.above else None
+        unit.name, unit.level, unit.active = each.name, each.level, True
+        unit.parent_id = parent.id if parent else None
+        session.add(unit)
+        session.flush()
+        codes.add(each.code)
+    for code, unit in known.items():
+        unit.active = code in codes
     session.flush()
+
+
+def charge(session: Session, viewer: Viewer, number: str, unit_code: str) -> Unit:
+    """Send a ticket to the unit that must act, which sees it from now on; twice is once.
+
+    Of a sealed ticket the unit's clerks are named. Raises NotAllowed, NotVisible, and Refused for a unit
+    that is unknown, that is accused or below the accused, or in which nobody could see a sealed ticket.
+    """
+    demand(viewer, Action.CHARGE_UNITS)
+    mine = visible_tickets(viewer, Action.CHARGE_UNITS).where(Ticket.number == number)
+    ticket = session.scalar(mine.with_for_update(of=Ticket))
+    if ticket is None:
+        raise NotVisible(f"no ticket {number}")
+    unit = by_code(session, unit_code) if unit_code else None
+    if unit is None:
+        raise Refused({"unit": "unknown" if unit_code else "required"})
+    if ticket.accused_unit_id in around(session, unit.id)[1]:
+        raise Refused({"unit": "accused"})
+    if ticket.sealed:
+        _name_clerks(session, ticket, unit)
+    row = insert(TicketUnit).values(ticket_id=ticket.id, unit_id=unit.id, by_id=viewer.person_id)
+    if session.scalar(row.on_conflict_do_nothing().returning(TicketUnit.unit_id)) is not None:
+        allowed = rule(viewer, Action.CHARGE_UNITS, sealed=ticket.sealed)
+        journal.append(session, viewer, "ticket.charged", "ticket", ticket.id, rule=allowed, unit=unit.code)
+        if not ticket.sealed:
+            notify(session, "board", "ticket", ticket_id=ticket.id)
     return unit
+
+
+def charged(session: Session, ticket: Ticket) -> list[Charged]:
+    """Which units have the ticket, for a viewer who sees it."""
+    rows = select(Unit, TicketUnit.at, TicketUnit.by_id).join(TicketUnit, TicketUnit.unit_id == Unit.id)
+    found = session.execute(rows.where(TicketUnit.ticket_id == ticket.id).order_by(TicketUnit.at, Unit.id))
+    return [Charged(unit, at, by_id) for unit, at, by_id in found]
+
+
+def withdraw_from_accused(session: Session, viewer: Viewer, ticket: Ticket) -> None:
+    """A ticket that accuses a unit is no longer with it, nor with any below it."""
+    if ticket.accused_unit_id is None:
+        return
+    below = around(session, ticket.accused_unit_id)[0]
+    gone = delete(TicketUnit).where(TicketUnit.ticket_id == ticket.id, TicketUnit.unit_id.in_(below))
+    for unit_id in session.scalars(gone.returning(TicketUnit.unit_id)).all():
+        unit = session.get_one(Unit, unit_id)
+        journal.append(session, viewer, "ticket.unit_withdrawn", "ticket", ticket.id, unit=unit.code)
+
+
+def _name_clerks(session: Session, ticket: Ticket, unit: Unit) -> None:
+    recused = select(Recusal.person_id).where(Recusal.ticket_id == ticket.id)
+    clerks = session.scalars(
+        select(Person.id).where(
+            Person.active,
+            Person.role == Role.UNIT_CLERK,
+            Person.unit_id == unit.id,
+            Person.id.not_in(recused),
+        )
+    ).all()
+    if not clerks:
+        raise Refused({"unit": "nobody"})
+    for person_id in clerks:
+        name(session, person_id, "charged", ticket_id=ticket.id)

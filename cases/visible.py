@@ -64,7 +64,12 @@ def _ticket_within(viewer: Viewer, action: Action) -> ColumnElement[bool]:
     may = cell(viewer.role, action)
     named = exists().where(Named.ticket_id == Ticket.id, Named.person_id == viewer.person_id)
     allowed = _allowed(Ticket.sealed, _tickets(viewer, may.ordinary), named, may.sealed)
-    return false() if allowed is None else and_(allowed, ~_recused_from_ticket(viewer))
+    if allowed is None:
+        return false()
+    by_call = exists().where(
+        _Link.ticket_id == Ticket.id, Recusal.call_id == _Link.call_id, Recusal.person_id == viewer.person_id
+    )
+    return and_(allowed, ~_recused_from_ticket(viewer), ~by_call)
 
 
 def _allowed(
@@ -120,7 +125,7 @@ def _tickets(viewer: Viewer, scope: Scope) -> ColumnElement[bool] | None:
 
 
 def _recused_from_ticket(viewer: Viewer, ticket: type[Ticket] = Ticket) -> ColumnElement[bool]:
-    """By word, or because her own unit or one above it is accused."""
+    """By word about the ticket itself, or because her own unit or one above it is accused."""
     said = exists().where(Recusal.ticket_id == ticket.id, Recusal.person_id == viewer.person_id)
     if not viewer.kin:
         return said

@@ -17,7 +17,7 @@ from sqlalchemy import make_url, select
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
-from cases import deadlines, people
+from cases import deadlines, people, units
 from cases import export as exports
 from cases.errors import NotAllowed
 from hotline import demo
@@ -343,6 +343,7 @@ def prepare_database(settings: Settings, home: Home, city: Policy, *, with_demo:
         keyring.register(session)
         keyring.prove(session)
         deadlines.seed_calendar(session)
+        units.sync(session, city.units)
     return with_demo and lay_out_demo(url, home, city)
 
 

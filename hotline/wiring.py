@@ -337,7 +337,8 @@ def prepare_database(settings: Settings, home: Home, city: Policy, *, with_demo:
             raise
         told = str(why.orig).splitlines()[0]
         raise WiringError(
-            f"HOTLINE_DATABASE_URL: its role may not change the tables' shape ({told}): name their owner in HOTLINE_DATABASE_OWNER_URL, see docs/howto/own-database.md"
+            f"HOTLINE_DATABASE_URL: its role may not change the tables' shape ({told}): "
+            "name their owner in HOTLINE_DATABASE_OWNER_URL, see docs/howto/own-database.md"
         ) from why
     with closing(Database(url, pool_size=1)) as database, database.session(SEED_SECONDS) as session:
         keyring.register(session)

@@ -49,7 +49,7 @@ def _admit(connection: Connection, role: str) -> None:
         return
     who = connection.dialect.identifier_preparer.quote(role)
     for right in _rights():
-        connection.execute(text(f"{right.format(who=who)}"))
+        connection.execute(text(right.format(who=who)))
 
 
 def _rights() -> Iterator[str]:

@@ -50,7 +50,7 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        """The SQLAlchemy URL of the hotline's database, for the application: it may add to the journal only."""
+        """The SQLAlchemy URL of the hotline's database, for the application."""
         return self._url(APPLICATION)
 
     @property

@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("journal", sa.Column("session", sa.String(), server_default="", nullable=False))
+    op.add_column("journal", sa.Column("session_id", sa.BigInteger(), nullable=True))
     op.create_index("ix_journal_actor", "journal", ["actor_id", "at"])
     op.create_index("ix_journal_act", "journal", ["act", "at"])
     op.create_table(
@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("previous", sa.LargeBinary(), nullable=False),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.Column("key_id", sa.String(), nullable=False),
+        sa.Column("form", sa.Integer(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_journal_seal")),
     )

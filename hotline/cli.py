@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from hotline import people
+from hotline import journal, people
 from hotline.faults import errors, foreseen
 from hotline.lab.cli import app as lab
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(people.app, name="people")
 app.add_typer(lab, name="lab")
+app.add_typer(journal.app, name="journal")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Parent = Annotated[int, typer.Option(hidden=True, help="End when this process does.")]
@@ -239,6 +240,7 @@ def prompts(
 @app.command()
 def demo() -> None:
     """A small believable city: people, callers, calls and tickets. Only into an empty database."""
+    from hotline import demo as city
     from hotline import wiring
 
     with foreseen():
@@ -252,7 +254,7 @@ def demo() -> None:
             else "the database has people already: nothing was changed"
         )
         for one in wiring.logins(url):
-            errors.print(f"  {one.user:10} {one.password:14} {one.name}, {one.role}")
+            errors.print(f"  {city.say(one)}")
 
 
 def _role(role: str, parent: int) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
+from cases import units
 from cases.calls import (
     Arrival,
     Step,
@@ -27,13 +28,14 @@ from cases.calls import (
     route_call,
 )
 from cases.deadlines import seed_calendar
-from cases.people import check_password, create_person
+from cases.logins import check_password
+from cases.people import create_person
 from cases.states import Event
 from cases.ticket_form import TicketForm
 from cases.tickets import move_ticket, save_ticket
 from routing.policy import Policy
 from storage.database import Database
-from storage.tables import Outbox, Person, Ticket
+from storage.tables import Outbox, Person, Ticket, Unit
 from storage.viewer import Role, Viewer
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class Login:
     password: str
     name: str
     role: Role
+    place: str = ""  # her unit, or the published numbers that she leads
 
 
 def lay_out(database: Database, policy: Policy, incoming: Path) -> bool:
@@ -70,6 +73,7 @@ def lay_out(database: Database, policy: Policy, incoming: Path) -> bool:
         if session.scalar(select(Person.id).limit(1)) is not None:
             return False
         seed_calendar(session)
+        units.sync(session, policy.units)
         _City(session, policy, datetime.now(UTC), incoming).build()
         return True
 
@@ -81,8 +85,16 @@ def logins(database: Database) -> list[Login]:
         for each in _plan()["people"]:
             person = check_password(session, each["login"], DEMO_PASSWORD)
             if person is not None:
-                told.append(Login(person.login, DEMO_PASSWORD, person.name, Role(person.role)))
+                unit = session.get(Unit, person.unit_id) if person.unit_id else None
+                place = unit.name if unit else " ".join(person.lines)
+                told.append(Login(person.login, DEMO_PASSWORD, person.name, Role(person.role), place))
     return told
+
+
+def say(login: Login) -> str:
+    """One line for the operator."""
+    place = f" of {login.place}" if login.place else ""
+    return f"{login.user:10} {login.password:14} {login.name}, {login.role}{place}"
 
 
 def _plan() -> dict[str, Any]:
@@ -106,6 +118,7 @@ class _City:
         self._incoming = incoming
         self._recordings = _recordings()
         self._agents: dict[str, Iterator[Viewer]] = {}  # by sex, each in turn
+        self._dispatcher: Viewer | None = None
         self._plan = _plan()
         self._chance = random.Random(962299)  # noqa: S311 - a city, not a secret
         self._made = 0
@@ -131,6 +144,9 @@ class _City:
     def _staff(self) -> None:
         agents: dict[str, list[Viewer]] = {}
         for each in self._plan["people"]:
+            unit = self._unit(each)
+            if "unit" in each and not unit:
+                continue
             person = create_person(
                 self._session,
                 each["login"],
@@ -139,10 +155,21 @@ class _City:
                 DEMO_PASSWORD,
                 each.get("extension"),
                 each.get("phone", "browser"),
+                unit=unit,
+                lines=[line.number for line in self._policy.lines[: each.get("lines", 0)]],
             )
+            if person.role == Role.DISPATCHER:
+                self._dispatcher = Viewer(person.id, Role.DISPATCHER, person.name)
             if person.role == Role.AGENT:
                 agents.setdefault(each["sex"], []).append(Viewer(person.id, Role.AGENT, person.name))
         self._agents = {sex: cycle(viewers) for sex, viewers in agents.items()}
+
+    def _unit(self, each: dict[str, Any], key: str = "unit") -> str:
+        """The code of the unit meant, or '' when the policy has none such."""
+        codes = [unit.code for unit in self._policy.units]
+        county = next((unit.code for unit in self._policy.units if unit.level == "county"), "")
+        code = str(each.get(key, "")).format(county=county)
+        return code if code in codes else ""
 
     def _agent(self, recording: "DemoRecording") -> Viewer:
         """Somebody whose voice it may be."""
@@ -169,6 +196,7 @@ class _City:
             title=matter["title"],
             content=matter["content"],
             accused=matter.get("accused", ""),
+            accused_unit=self._unit(matter, "accused_unit"),
             urgency=matter.get("urgency", "normal"),
             choice=matter.get("choice", "") if matter.get("choice") in limits else "",
             caller_name=caller["name"],
@@ -181,6 +209,8 @@ class _City:
         )
         saved_at = min(at + timedelta(minutes=5), self._now)
         ticket = save_ticket(self._session, agent, form, call_id, self._policy, saved_at)
+        if self._dispatcher and (unit := self._unit(matter)):
+            units.charge(self._session, self._dispatcher, ticket.number, unit)
         if matter.get("state") == "done":
             move_ticket(self._session, agent, ticket.number, Event.FINISH, ticket.version)
             self._session.get_one(Ticket, ticket.id).changed_at = saved_at + timedelta(days=1)

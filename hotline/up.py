@@ -226,9 +226,7 @@ class Up:
             lines.append(f"  call   [bold]{web}/call[/]")
         lines += [f"  trunk  sip:{line.number}@{sip}  ({line.name})" for line in city.lines]
         lines += [f"  state  {self.home.path}", ""]
-        lines += [
-            f"  log in as [bold]{one.user:10}[/] {one.password:14} {one.name}, {one.role}" for one in logins
-        ]
+        lines += [f"  log in as {demo.say(one)}" for one in logins]
         if not logins:
             lines.append("  hotline people list says who may log in; hotline people add lets somebody in")
         self.console.print("\n".join(lines), highlight=False, soft_wrap=True)

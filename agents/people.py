@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cases import units
 from cases.lab import real_person
 from cases.permissions import Action
 from storage.tables import Person
@@ -25,7 +26,8 @@ def people_page(request: Request, _who: Annotated[Viewer, Depends(needs(Action.M
         people = session.scalars(
             select(Person).where(real_person()).order_by(Person.active.desc(), Person.extension, Person.login)
         ).all()
-    return page(request, "people.html", people=people)
+        names = {unit.id: unit.name for unit in units.everyone(session)}
+    return page(request, "people.html", people=people, units=names)
 
 
 def names_of(session: Session, ids: Iterable[int | None]) -> dict[int, str]:

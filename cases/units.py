@@ -36,6 +36,11 @@ def all_active(session: Session) -> list[Unit]:
     return list(session.scalars(select(Unit).where(Unit.active).order_by(Unit.id)))
 
 
+def everyone(session: Session) -> list[Unit]:
+    """All that ever were, for the names of what is on record."""
+    return list(session.scalars(select(Unit).order_by(Unit.id)))
+
+
 def around(session: Session, unit_id: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The unit with all below it, and the unit with all above it, as ids."""
     below = select(Unit.id, Unit.parent_id).where(Unit.id == unit_id).cte("below", recursive=True)

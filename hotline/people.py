@@ -31,6 +31,13 @@ REMEDIES = {
     ("name", "required"): "write their name with --name",
     ("extension", "taken"): "somebody has it already: see hotline people list",
     ("extension", "number"): "write 3 to 6 digits, as in 8005",
+    ("phone", "role"): "this role takes no calls in the browser: --phone hardware, or no extension",
+    ("role", "unknown"): "a caller is no member of staff",
+    ("unit", "required"): "a clerk sees what is sent to her unit: name it with --unit",
+    ("unit", "unknown"): "write a code of the policy's [[units]], as in hotline people units",
+    ("lines", "required"): "a leader sees the calls to her numbers: name each with --line",
+    ("lines", "role"): "only leaders and their secretaries have numbers of their own: leave --line out",
+    ("lines", "unknown"): "write published numbers of the policy's [[lines]]",
 }
 
 
@@ -42,12 +49,28 @@ class Kind(StrEnum):
 @app.command("list")
 def show() -> None:
     """Everybody who works here."""
-    from cases import people
+    from cases import people, units
 
     with _staff(changes_phones=False) as session:
-        table = Table("log-in", "name", "role", "extension", "phone", box=None)
+        table = Table("log-in", "name", "role", "extension", "phone", "unit or lines", box=None)
+        codes = {unit.id: unit.code for unit in units.everyone(session)}
         for one in people.everybody(session):
-            table.add_row(*map(escape, (one.login, one.name, one.role, one.extension or "", one.phone)))
+            place = codes[one.unit_id] if one.unit_id else " ".join(one.lines)
+            table.add_row(
+                *map(escape, (one.login, one.name, one.role, one.extension or "", one.phone, place))
+            )
+        Console(highlight=False).print(table)
+
+
+@app.command("units")
+def show_units() -> None:
+    """The units of the policy, by their codes."""
+    from cases import units
+
+    with _staff(changes_phones=False) as session:
+        table = Table("code", "name", "level", box=None)
+        for unit in units.all_active(session):
+            table.add_row(*map(escape, (unit.code, unit.name, unit.level)))
         Console(highlight=False).print(table)
 
 
@@ -58,13 +81,26 @@ def add(
     role: Annotated[Role, typer.Option(help="What they are here to do.")] = Role.AGENT,
     extension: Annotated[str, typer.Option(help="What colleagues dial, 3 to 6 digits; none: no phone.")] = "",
     phone: Annotated[Kind, typer.Option(help="The browser, or a SIP phone on the desk.")] = Kind.browser,
+    unit: Annotated[str, typer.Option(help="Code of the unit they belong to; a clerk needs one.")] = "",
+    line: Annotated[list[str] | None, typer.Option(help="A published number they lead; repeatable.")] = None,
 ) -> None:
     """Somebody new. The password is asked for, or read from standard input."""
     from cases import people
 
     password = _password()
     with _staff(changes_phones=bool(extension)) as session:
-        person = people.create_person(session, login, name, role, password, extension or None, phone.value)
+        _know_lines(line or [])
+        person = people.create_person(
+            session,
+            login,
+            name,
+            role,
+            password,
+            extension or None,
+            phone.value,
+            unit=unit,
+            lines=line or (),
+        )
         errors.print(f"{escape(person.name)} logs in as {escape(person.login)}")
         if person.extension and phone is Kind.hardware:
             mine = next(one for one in people.phones(session) if one.person_id == person.id)
@@ -128,6 +164,17 @@ def _tell_asterisk(settings: "Settings", home: "Home", url: str) -> None:
         errors.print("this is kept, but Asterisk has not been told: mend what follows, then run")
         errors.print("  hotline config --reload")
         raise
+
+
+def _know_lines(numbers: list[str]) -> None:
+    """Raises Refused for a number that the policy does not publish."""
+    from cases.errors import Refused
+    from hotline import wiring
+    from hotline.settings import load
+
+    city = wiring.policy(load())
+    if any(city.line(number) is None for number in numbers):
+        raise Refused({"lines": "unknown"})
 
 
 def _refuse(why: "Refused") -> None:

@@ -7,7 +7,7 @@ A seal answers for every id of its range, so that a line that is put in is found
 import json
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Row, Text, cast, extract, func, insert, select, text
 from sqlalchemy.orm import Session
 
+from cases import journal
 from storage.database import Database
 from storage.tables import Journal, JournalSeal
 from storage.vault import Key, VaultError
@@ -25,6 +26,7 @@ FORM = 1  # of a line as it is signed: one more when `canonical` changes, and th
 BATCH = 5_000  # lines under one seal, and in memory, at most
 SETTLE_SECONDS = 60.0
 VERIFY_SECONDS = 3600.0
+VERIFIED = "journal.verified"
 _LOCK = 962299_007
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MARK = struct.Struct(">Q16s")  # distance from the seal's first id, and the line's MAC
@@ -120,10 +122,9 @@ class Sealer:
     """The clock's hand. Ids are given before their transactions end, and not in that order: what was noted at
     one turn is sealed a minute later or more, once every transaction of that moment is over."""
 
-    def __init__(self, database: Database, keys: Keys, settle_seconds: float = SETTLE_SECONDS) -> None:
+    def __init__(self, database: Database, keys: Keys) -> None:
         self._database = database
         self._keys = keys
-        self._settle_seconds = settle_seconds
         self._note: _Note | None = None
 
     def sweep(self) -> Head | None:
@@ -143,7 +144,7 @@ class Sealer:
         return made
 
     def _is_settled(self, note: _Note) -> bool:
-        if time.monotonic() - note.at < self._settle_seconds:
+        if time.monotonic() - note.at < SETTLE_SECONDS:
             return False
         with self._database.session() as session:
             return bool(session.scalars(_XMIN).one() >= note.xid)
@@ -193,6 +194,11 @@ def newest(session: Session) -> Head | None:
     return Head(found.id, found.last_id, found.hash, _moment(found.at)) if found else None
 
 
+def holds(session: Session, known: bytes) -> bool:
+    """Is a seal of this hash in the chain?"""
+    return session.scalar(select(JournalSeal.id).where(JournalSeal.hash == known)) is not None
+
+
 def _mac(key: Key, line: Stored) -> bytes:
     return digest(key.secret, b"journal line\n" + canonical(line), "sha256")[:16]
 
@@ -209,12 +215,16 @@ def _hash(key: Key, row: Any, micros: int) -> bytes:
 class Verifier:
     """Goes along the chain, seal by seal; a batch of lines is in memory at a time.
 
-    `since`: seals made before that are taken for good. Runs while the hotline runs: what is sealed stands
-    still.
+    `since`: seals made before that are taken for good. `known`: hashes of seals that were heard of elsewhere;
+    if one is not in the chain, its end was cut off, or all of it was made anew. Runs while the hotline runs:
+    what is sealed stands still.
     """
 
-    def __init__(self, session: Session, keys: Keys, since: datetime | None = None) -> None:
+    def __init__(
+        self, session: Session, keys: Keys, since: datetime | None = None, known: Iterable[bytes] = ()
+    ) -> None:
         self.verdict = Verdict()
+        self._known = known
         self._session = session
         self._keys = keys
         self._sound = True  # the seal before was
@@ -225,10 +235,6 @@ class Verifier:
         for finding in self._findings():
             self.verdict.findings += 1
             yield finding
-
-    def holds(self, known: bytes) -> bool:
-        """Is a seal of this hash in the chain? If not, its end was cut off, or all of it made anew."""
-        return self._session.scalar(select(JournalSeal.id).where(JournalSeal.hash == known)) is not None
 
     def _findings(self) -> Iterator[Finding]:
         while batch := self._session.execute(
@@ -241,7 +247,10 @@ class Verifier:
         sealed = self._before.last_id if self._before else 0
         late = select(func.count()).select_from(Journal).where(Journal.id > sealed)
         self.verdict.unsealed = self._session.scalars(late).one()
-        self.verdict.head = newest(self._session)
+        self.verdict.head = head = newest(self._session)
+        for known in self._known:
+            if not holds(self._session, known):
+                yield Finding("cut", *(head.id, head.id) if head else (0, 0))
 
     def _at(self) -> int:
         return self._before.id if self._before else _BELOW_ALL
@@ -295,6 +304,36 @@ class Verifier:
 
 _SEALS_AT_ONCE = 10
 _BELOW_ALL = -(2**63)
+
+
+def note_verdict(session: Session, verdict: Verdict) -> None:
+    """What a look at the whole chain found goes into the journal itself."""
+    figures: dict[str, Any] = {"seals": verdict.seals, "lines": verdict.lines, "findings": verdict.findings}
+    journal.append(session, None, VERIFIED, "journal", verdict.head.id if verdict.head else 0, **figures)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`sealed_at`: of the last line that is sealed. `findings`: of the verification at `verified_at`."""
+
+    sealed_at: datetime | None
+    verified_at: datetime | None
+    findings: int
+
+
+def state(session: Session) -> State:
+    """How the chain stands, by its own word."""
+    head = newest(session)
+    line = select(Journal.at).where(Journal.id <= (head.last_id if head else 0))
+    looked = select(Journal.at, Journal.detail["findings"].as_integer().label("findings"))
+    found = session.execute(
+        looked.where(Journal.act == VERIFIED, Journal.actor_id.is_(None)).order_by(Journal.at.desc()).limit(1)
+    ).one_or_none()
+    return State(
+        session.scalar(line.order_by(Journal.id.desc()).limit(1)),
+        found.at if found else None,
+        found.findings if found else 0,
+    )
 
 
 def _before(session: Session, since: datetime) -> Stored | None:

@@ -13,7 +13,7 @@ import structlog
 from prometheus_client import Gauge
 from sqlalchemy.orm import Session
 
-from cases import alarms, figures
+from cases import alarms, chain, figures
 from cases.alarms import Figure, Raised
 from cases.deadlines import load_calendar
 from cases.duty import Shown, duties
@@ -49,6 +49,7 @@ class Facts:
     lag_seconds: float | None = None  # of the clock's latest sweep
     trunk_away: float | None = None  # 1: the carrier has not registered us
     database_away: float | None = None
+    journal_findings: float | None = None  # of its last verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ RULES = (
     Rule("role_restarts", lambda f: f.restarts, raise_at=3, clear_at=1),
     Rule("clock_late", lambda f: f.lag_seconds, raise_at=60, clear_at=10, rounds=2),
     Rule("trunk", lambda f: f.trunk_away, raise_at=1, clear_at=0, rounds=2),
+    Rule("journal", lambda f: f.journal_findings, raise_at=1, clear_at=0),
     Rule("database", lambda f: f.database_away, raise_at=1, clear_at=0),
 )
 BY_NAME = {rule.name: rule for rule in RULES}
@@ -192,4 +194,5 @@ class Alarms:
         return {
             "lines_unattended": 0 if at_work else open_lines,
             "gaps": figures.gaps(session, now - GAPS_WITHIN),
+            "journal_findings": chain.state(session).findings,
         }

@@ -18,6 +18,7 @@ from prometheus_client import Gauge
 
 from hotline import wiring
 from hotline.alarms import EVERY_SECONDS, Alarms
+from hotline.chain import Keeper, Witness
 from hotline.ground import GroundError, require_room
 from hotline.health import CLOCK_LOCK
 from hotline.heart import Heart
@@ -25,6 +26,7 @@ from hotline.home import Home
 from hotline.settings import Settings
 from ivr.spool import import_spool
 from storage.database import Database, DatabaseAway
+from storage.vault import VaultError
 from telephony import lab_recordings
 from telephony.ami import AmiLink, Message, Snapshot
 from telephony.cel import CelReader
@@ -102,11 +104,14 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
     ledger = Ledger(
         home.recordings_incoming, home.recordings_kept, database, zone=policy.zone, is_live=records.is_live
     )
+    keeper = Keeper(database, Witness(home.journal_head), policy.zone)
     sweeps = [
         Sweep("heart", 1, heart.beat),  # a frozen database is no reason to start the clock again
         Sweep("call records", 1, records.sweep),
         Sweep("recordings", 2, lambda: ledger.sweep(datetime.now(UTC))),
         Sweep("disk", 30, partial(require_room, home)),
+        Sweep("journal", 60, keeper.seal),
+        Sweep("journal verified", 600, lambda: keeper.verify_at_night(datetime.now(UTC))),
         Sweep("lab recordings", 600, partial(_remove_lab_recordings, database, home)),
     ]
     scheduler = BackgroundScheduler(
@@ -205,7 +210,7 @@ class Sweep:
     def _try(self) -> None:
         try:
             self._work()
-        except (DatabaseAway, GroundError) as why:
+        except (DatabaseAway, GroundError, VaultError) as why:
             if not self._hindered:
                 log.warning("sweep_hindered", sweep=self.name, why=str(why))
             self._hindered = True

@@ -109,6 +109,11 @@ class Home:
         return self.path / "log"
 
     @property
+    def journal_head(self) -> Path:
+        """The newest seal of the journal, as the clock made it (hotline/chain.py)."""
+        return self.path / "journal.head"
+
+    @property
     def env_file(self) -> Path:
         return self.path / "hotline.env"
 

@@ -33,6 +33,7 @@ WELL = Facts(
     lag_seconds=0,
     trunk_away=0,
     database_away=0,
+    journal_findings=0,
 )
 BAD = {
     "disk": replace(WELL, free_mib=4000),
@@ -44,6 +45,7 @@ BAD = {
     "role_restarts": replace(WELL, restarts=4),
     "clock_late": replace(WELL, lag_seconds=100),
     "trunk": replace(WELL, trunk_away=1),
+    "journal": replace(WELL, journal_findings=2),
     "database": replace(WELL, database_away=1),
 }
 

@@ -19,7 +19,7 @@ from cases.ticket_form import TicketForm
 from routing.policy import Policy, Reason
 from storage.tables import Call
 from storage.viewer import Viewer
-from web.login import needs, services, viewer_within
+from web.login import needs, needs_within, services, viewer_within
 from web.messages import Catalogue
 from web.render import now, page, renderer, translate
 
@@ -61,6 +61,7 @@ def day(request: Request, who: Agent) -> Response:
 
 
 @router.get("/desk/calls/{call_id}")
+@needs_within(Action.TAKE_CALLS)
 @POP.time()
 def pop(request: Request, call_id: str, offer: str = "") -> Response:
     """The caller's record and an empty or half-filled form. Raises NotLoggedIn, NotVisible, DatabaseAway."""

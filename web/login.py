@@ -3,8 +3,9 @@
 `viewer` is what nearly every handler wants; `signed_in` gives the whole log-in; `needs(...)` limits by role.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Request
@@ -21,6 +22,7 @@ from web.services import Services
 from web.sessions import Login, Sessions
 
 router = APIRouter()
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 def cookie_name(request: Request) -> str:
@@ -65,14 +67,28 @@ async def viewer(login: Annotated[Login, Depends(signed_in)]) -> Viewer:
     return login.viewer
 
 
-def needs(action: Action) -> Callable[[Viewer], Awaitable[Viewer]]:
-    """Dependency: who is looking, if her role may do this; else a page that says so."""
+@dataclass(frozen=True, slots=True)
+class needs:  # noqa: N801 - reads as the function that a dependency is
+    """Dependency: who is looking, if her role may do this; else a page that says so.
 
-    async def check(who: Annotated[Viewer, Depends(viewer)]) -> Viewer:
-        demand(who, action)
+    A value, so that a test can ask every route what it needs.
+    """
+
+    action: Action
+
+    async def __call__(self, who: Annotated[Viewer, Depends(viewer)]) -> Viewer:
+        demand(who, self.action)
         return who
 
-    return check
+
+def needs_within(action: Action) -> Callable[[Handler], Handler]:
+    """Marks a handler that asks what `needs` asks, but by `viewer_within` in a transaction of its own."""
+
+    def mark(handler: Handler) -> Handler:
+        handler.action = action  # type: ignore[attr-defined]
+        return handler
+
+    return mark
 
 
 def viewer_within(request: Request, session: Session, action: Action) -> Viewer:

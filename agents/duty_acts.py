@@ -13,18 +13,19 @@ from fastapi import APIRouter, Depends, Form, Request
 from cases import duty
 from cases.duty import Duty
 from cases.errors import Refused as Faults
+from cases.permissions import Action
 from routing.policy import Policy
 from storage.tables import Call
 from telephony import duty as telephony
 from telephony.ami import AmiError, AmiLink
 from web.faults import Refused
-from web.login import services, signed_in
+from web.login import needs, services, signed_in
 from web.messages import Catalogue
 from web.render import translate
 from web.sessions import Login
 
 log = structlog.get_logger()
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(needs(Action.TAKE_CALLS))])
 
 
 @router.get("/desk/duty")

@@ -11,14 +11,15 @@ from sqlalchemy import select
 
 from cases import duty
 from cases.duty import Duty
+from cases.permissions import Action
 from storage.tables import SipSecret
 from storage.viewer import Role, Viewer
 from web.faults import Refused
-from web.login import services, signed_in, viewer
+from web.login import needs, services, signed_in, viewer
 from web.render import page
 from web.sessions import Login
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(needs(Action.TAKE_CALLS))])
 
 
 @router.get("/phone/settings")

@@ -20,7 +20,7 @@ from cases.recordings import FoundRecording, RecordingSearch
 from storage.tables import Call, Recording
 from storage.viewer import Viewer
 from web.faults import Refused
-from web.login import needs, services, signed_in, viewer
+from web.login import needs, services, signed_in
 from web.render import page
 from web.sessions import Login
 
@@ -90,7 +90,10 @@ def recordings_page(
 
 @router.get("/recordings/{recording_id}")
 def recording_page(
-    request: Request, recording_id: int, who: Annotated[Viewer, Depends(viewer)], dock: bool = False
+    request: Request,
+    recording_id: int,
+    who: Annotated[Viewer, Depends(needs(Action.HEAR))],
+    dock: bool = False,
 ) -> Response:
     """One recording with its player: a page of its own, or (`dock`) just the player above the list."""
     with services(request).database.session() as session:
@@ -100,7 +103,7 @@ def recording_page(
     return page(request, template, call=call, player=players([recording])[0])
 
 
-@router.get("/recordings/{recording_id}/audio")
+@router.get("/recordings/{recording_id}/audio", dependencies=[Depends(needs(Action.HEAR))])
 def audio(
     request: Request,
     recording_id: int,

@@ -42,7 +42,7 @@ def test_a_refused_call_is_over_as_it_begins_and_names_what_was_dialled(
     assert call.began_at == call.ended_at == NOW
     with database.session() as session:
         (step,) = session.scalars(select(CallStep))
-    assert (step.step, step.detail, step.source) == ("refused", {"to": "5551234"}, "cel")
+    assert (step.step, step.number, step.source) == ("refused", "5551234", "cel")
 
 
 @pytest.mark.parametrize("batch", [1, 7, 60])

@@ -19,6 +19,7 @@ from routing.policy import Policy
 from routing.working_time import Calendar
 from storage.database import Database, DatabaseAway
 from storage.tables import Call, CallStep
+from storage.vault import installed
 from telephony.agi_server import AgiServer
 from tests.ivr.test_inbound import QUEUE, a_policy
 from tests.telephony.fake_asterisk_agi import HANG_UP, FakeAsterisk, header
@@ -166,11 +167,25 @@ def test_without_the_database_the_menu_plays_and_its_facts_wait_in_the_spool(
     assert list(spool.iterdir()) == []
 
 
-def test_the_spool_is_closed_to_others(away: Database, spool: Path) -> None:
+def test_the_spool_is_closed_to_others_and_tells_nobody_who_called(away: Database, spool: Path) -> None:
     with a_hotline(away, spool) as server:
         FakeAsterisk(keys=["1"]).call(server.port)
     assert spool.stat().st_mode & 0o077 == 0
-    assert all(path.stat().st_mode & 0o077 == 0 for path in spool.iterdir())
+    (file,) = spool.iterdir()
+    assert file.stat().st_mode & 0o077 == 0
+    assert b"13812345678" not in file.read_bytes() and b"arrival" not in file.read_bytes()
+
+
+def test_a_spool_file_that_an_older_release_wrote_in_clear_is_stored(
+    database: Database, away: Database, spool: Path
+) -> None:
+    with a_hotline(away, spool) as server:
+        FakeAsterisk(keys=["1"]).call(server.port)
+    (file,) = spool.iterdir()
+    file.write_bytes(installed().open("fields", "spool", file.read_bytes()))
+    assert b"13812345678" in file.read_bytes()
+    assert import_spool(database, spool, a_policy()) == 1
+    assert the_call(database).number == "+8613812345678"
 
 
 def test_importing_what_is_on_record_already_changes_nothing(
@@ -179,10 +194,10 @@ def test_importing_what_is_on_record_already_changes_nothing(
     with a_hotline(away, spool) as server:
         FakeAsterisk(keys=["1"]).call(server.port)
     (file,) = spool.iterdir()
-    text = file.read_text()
+    sealed = file.read_bytes()
     import_spool(database, spool, a_policy())
     before = the_steps(database)
-    file.write_text(text)
+    file.write_bytes(sealed)
     assert import_spool(database, spool, a_policy()) == 1
     assert the_steps(database) == before
 

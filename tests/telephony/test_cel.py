@@ -143,7 +143,9 @@ def test_a_blind_transfer_moves_the_call_to_the_colleague(
     read("blind")
     call = the_call(database)
     assert call.agent_id == staff["e00000002"]
-    assert details(database, "transfer") == [{"kind": "blind", "person_id": staff["e00000001"], "to": "802"}]
+    assert details(database, "transfer") == [{"kind": "blind", "person_id": staff["e00000001"]}]
+    with database.session() as session:
+        assert session.scalars(select(CallStep.number).where(CallStep.step == "transfer")).all() == ["802"]
     assert steps(database) == ["recording", "queued", "offer", "answer", "transfer", "offer", "answer", "end"]
     assert offers_in_vain(database) == []
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import exists, func, literal, select
@@ -10,8 +11,10 @@ from sqlalchemy.orm import Session
 
 from cases import journal, lab
 from cases.errors import NotVisible
+from cases.permissions import Action, rule
 from cases.search import OfCalls, newest, of_calls
 from cases.visible import visible_recordings, visible_tickets
+from storage.files import Plain, Sealed, opened
 from storage.tables import Call, CallLeg, CallStep, Person, Recording, Ticket, TicketCall
 from storage.viewer import Viewer
 
@@ -56,6 +59,16 @@ class Given:
     ended_at: datetime | None
 
 
+def file_context(name: str) -> str:
+    """What a recording's file is sealed as, so that none can be put in another's place."""
+    return f"recording/{name}"
+
+
+def sound(folder: Path, recording: Recording) -> Sealed | Plain:
+    """A ready recording's sound (WAV); `folder` is the recordings'. Raises FileFault, OSError, VaultError."""
+    return opened(folder / recording.path, file_context(recording.name), recording.key_id)
+
+
 def standing(session: Session, call_id: str, name: str) -> Standing | None:
     """None while the call is not in the record."""
     call = session.get(Call, call_id)
@@ -85,14 +98,19 @@ def keep(
     sha256: str,
     duration_seconds: float,
     size_bytes: int,
+    key_id: str = "",
     repaired: bool = False,
     note: str = "",
     peaks: dict[str, Any] | None = None,
 ) -> None:
-    """The file is whole, hashed and in its place; `path` is relative to the recordings folder."""
+    """The file is whole, hashed and in its place; `path` is relative to the recordings folder.
+
+    `sha256` and `size_bytes` are of the plain sound, which stays the same under every key.
+    """
     recording = _named(session, name)
     recording.state, recording.path, recording.sha256 = "ready", path, sha256
     recording.duration_seconds, recording.size_bytes = duration_seconds, size_bytes
+    recording.key_id = key_id
     recording.repaired, recording.note, recording.peaks = repaired, note, peaks
     recording.ready_at = datetime.now(UTC)
     journal.append(session, None, "recording.kept", "recording", recording.id, sha256=sha256)
@@ -168,7 +186,16 @@ def recording_of(session: Session, viewer: Viewer, recording_id: int) -> Recordi
 def played(session: Session, viewer: Viewer, recording_id: int) -> Recording:
     """Somebody listens: journalled, once per play. Raises NotVisible."""
     recording = recording_of(session, viewer, recording_id)
-    journal.append(session, viewer, "recording.played", "recording", recording_id, call=recording.call_id)
+    allowed = rule(viewer, Action.HEAR, sealed=session.get_one(Call, recording.call_id).sealed)
+    journal.append(
+        session,
+        viewer,
+        "recording.played",
+        "recording",
+        recording_id,
+        rule=allowed,
+        call=recording.call_id,
+    )
     return recording
 
 

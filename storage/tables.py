@@ -40,6 +40,8 @@ class Base(DeclarativeBase):
 
 NOW = text("now()")
 NUMBER = "number"  # the domain of telephone numbers: one twin wherever it is stored
+# For rows that have an address of their own: where ids run in a row, a gap tells of what is sealed.
+RANDOM_ID = text("('x' || substr(md5(gen_random_uuid()::text), 1, 13))::bit(52)::bigint")
 
 
 class Person(Base):
@@ -246,13 +248,16 @@ class Recording(Base):
 
     __tablename__ = "recording"
     __table_args__ = (Index("ix_recording_open", "id", postgresql_where=text("state = 'open'")),)
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, server_default=RANDOM_ID
+    )
     call_id: Mapped[str] = mapped_column(ForeignKey("call.id"), index=True)
     name: Mapped[str] = mapped_column(unique=True)  # stem of the leg files: <call id> or <call id>-consult-…
     part: Mapped[str] = mapped_column(server_default="call")  # call | consult
-    state: Mapped[str]  # open | ready | gap
+    state: Mapped[str]  # open | ready | gap | removed
     path: Mapped[str] = mapped_column(server_default="")  # relative to the recordings folder
-    sha256: Mapped[str] = mapped_column(server_default="")
+    sha256: Mapped[str] = mapped_column(server_default="")  # of the plain sound, as size_bytes
+    key_id: Mapped[str] = mapped_column(server_default="", index=True)  # of the sealed file; '': it is plain
     duration_seconds: Mapped[float | None]
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     repaired: Mapped[bool] = mapped_column(server_default=text("false"))
@@ -269,9 +274,10 @@ class Ticket(Base):
     __table_args__ = (
         found_by("ix_ticket_calling_number", "calling_number"),
         found_by("ix_ticket_contact_number", "contact_number"),
+        UniqueConstraint("created_by", "form_id"),
     )
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    number: Mapped[str] = mapped_column(unique=True)  # yyMMdd + sequence of the day
+    number: Mapped[str] = mapped_column(unique=True)  # yyMMdd + six drawn digits: docs/decisions/0012
     state: Mapped[str]  # cases/states.py
     channel: Mapped[str]  # phone | sms | fax | web | letter
     kind: Mapped[str]
@@ -296,19 +302,19 @@ class Ticket(Base):
     due_choice: Mapped[str] = mapped_column(server_default="")  # a longer limit that was chosen, or ''
     due_rule: Mapped[str] = mapped_column(server_default="")  # why, as cases/deadlines.py writes it
     due_provisional: Mapped[bool] = mapped_column(server_default=text("false"))
-    form_id: Mapped[str | None] = mapped_column(unique=True)  # the browser's: saved twice is saved once
+    form_id: Mapped[str | None]  # the browser's: saved twice by one person is saved once
     created_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)
     changed_at: Mapped[datetime] = mapped_column(server_default=NOW)
     version: Mapped[int] = mapped_column(server_default=text("1"))
 
 
-class TicketDay(Base):
-    """The last ticket number given out on a day (of the policy's zone); its row is the day's queue."""
+class TicketNumber(Base):
+    """Every number ever given, and to which ticket; one that was sealed later has two. Never given again."""
 
-    __tablename__ = "ticket_day"
-    day: Mapped[date] = mapped_column(primary_key=True)
-    last: Mapped[int]
+    __tablename__ = "ticket_number"
+    number: Mapped[str] = mapped_column(primary_key=True)
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"), index=True)
 
 
 class TicketCall(Base):
@@ -331,6 +337,40 @@ class Named(Base):
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"), index=True)
     why: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class HandedOver(Base):
+    """Who had taken a sealed call or written its ticket, and sees it no more; `by_id` NULL: by the clock."""
+
+    __tablename__ = "handed_over"
+    __table_args__ = (
+        UniqueConstraint("person_id", "call_id"),
+        UniqueConstraint("person_id", "ticket_id", name="uq_handed_over_person_ticket"),
+    )
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    call_id: Mapped[str | None] = mapped_column(ForeignKey("call.id"))
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"))
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Unsealing(Base):
+    """One asks that a sealed ticket be ordinary, another decides. `decision`: granted, refused, lapsed, or ''."""
+
+    __tablename__ = "unsealing"
+    __table_args__ = (
+        Index("uq_unsealing_open", "ticket_id", unique=True, postgresql_where=text("decision = ''")),
+        CheckConstraint("decided_by <> asked_by", name="two_people"),
+    )
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id"), index=True)
+    asked_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    ground: Mapped[str] = mapped_column(Secret("unsealing.ground"))
+    asked_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    decision: Mapped[str] = mapped_column(server_default="")
+    decided_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    decided_at: Mapped[datetime | None]
 
 
 class TicketUnit(Base):
@@ -359,6 +399,43 @@ class Recusal(Base):
     why: Mapped[str]  # a code: own_word, kin, named_in_it, …
     by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Attachment(Base):
+    """A file of a ticket, sealed on the disk (storage/files.py); seen by whoever sees the ticket."""
+
+    __tablename__ = "attachment"
+    id: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, server_default=RANDOM_ID
+    )
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id"), index=True)
+    name: Mapped[str] = mapped_column(Secret("attachment.name"))
+    media_type: Mapped[str]  # by its content, never by the browser's word
+    size_bytes: Mapped[int] = mapped_column(BigInteger)  # of the plain content, as sha256
+    sha256: Mapped[str]
+    path: Mapped[str] = mapped_column(unique=True)  # relative to the attachments folder
+    key_id: Mapped[str] = mapped_column(index=True)
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Hold(Base):
+    """Legal hold: a call or ticket, and all that belongs to it, stays until it is lifted."""
+
+    __tablename__ = "hold"
+    __table_args__ = (
+        CheckConstraint("(ticket_id IS NULL) <> (call_id IS NULL)", name="one_subject"),
+        Index("uq_hold_call", "call_id", unique=True, postgresql_where=text("lifted_at IS NULL")),
+        Index("uq_hold_ticket", "ticket_id", unique=True, postgresql_where=text("lifted_at IS NULL")),
+    )
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    call_id: Mapped[str | None] = mapped_column(ForeignKey("call.id"))
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"))
+    why: Mapped[str] = mapped_column(Secret("hold.why"))
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    since: Mapped[datetime] = mapped_column(server_default=NOW)
+    lifted_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    lifted_at: Mapped[datetime | None]
 
 
 class Draft(Base):

@@ -1,5 +1,8 @@
 """The recording ledger: what Asterisk wrote becomes one hashed stereo file per call, or a gap with a reason.
 
+The legs are plain while Asterisk writes them: it knows no keys.
+The file is sealed, and they go once it is kept.
+
 The order makes every step repeatable: file whole under its name, then the row, then the legs go.
 Killed in between, the next sweep does the same again and comes to the same end.
 """
@@ -155,7 +158,7 @@ class Ledger:
             target = self._kept / path
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             pieces = self._pieces(take, voices, of_call) if take.part == "call" else []
-            joined = join(voices.caller, voices.agent, target, pieces)
+            joined = join(voices.caller, voices.agent, target, recordings.file_context(take.name), pieces)
         except WavError as error:
             return self._give_up(take, str(error), began_at)
         with self._database.session() as session:
@@ -167,6 +170,7 @@ class Ledger:
                 sha256=joined.sha256,
                 duration_seconds=joined.seconds,
                 size_bytes=joined.size_bytes,
+                key_id=joined.key_id,
                 repaired=any(leg and leg.repaired for leg in (voices.caller, voices.agent)),
                 note="; ".join(notes),
                 peaks=joined.peaks,

@@ -4,7 +4,6 @@ Asterisk fills in a file's length when it closes it: killed, it leaves zeros the
 cuts a file short. So a length is believed only as far as the file bears it out. Everything streams.
 """
 
-import hashlib
 import os
 import struct
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from storage.files import writing
 
 Samples = NDArray[np.int16]
 
@@ -72,11 +73,15 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A finished stereo file. `peaks`: loudest sample of each of up to 800 slices, 0..1, per voice."""
+    """A finished stereo file. `peaks`: loudest sample of each of up to 800 slices, 0..1, per voice.
+
+    `sha256` and `size_bytes` are of the WAV as it is heard, `key_id` is what it was sealed with.
+    """
 
     sha256: str
     seconds: float
     size_bytes: int
+    key_id: str
     peaks: dict[str, list[float]]
 
 
@@ -127,10 +132,13 @@ def _data_bytes(descriptor: int, offset: int, declared: int, size: int) -> int:
     return size - offset
 
 
-def join(caller: Leg | None, agent: Leg | None, target: Path, pieces: Sequence[Piece] = ()) -> Joined:
-    """Write one stereo file, caller left and agent right, the shorter padded with silence.
+def join(
+    caller: Leg | None, agent: Leg | None, target: Path, context: str, pieces: Sequence[Piece] = ()
+) -> Joined:
+    """Write one stereo file, caller left and agent right, the shorter padded with silence; sealed.
 
-    `pieces`, each laid over those before it, take the place of what stands in the right channel.
+    `pieces`, each laid over those before it, take the place of what stands in the right channel. `context` is
+    what the file is, for storage/files.py.
 
     `target` is there whole, on the disk and under its name, or not at all. Raises WavError when the
     legs don't fit together, OSError when it cannot be written.
@@ -143,27 +151,16 @@ def join(caller: Leg | None, agent: Leg | None, target: Path, pieces: Sequence[P
     data_bytes = frames * SAMPLE_BYTES * 2
     if data_bytes > LONGEST_DATA_BYTES:
         raise WavError("too long for a WAV file")
-    header = _header(rate, channels=2, data_bytes=data_bytes)
-    digest = hashlib.sha256(header)
     peaks = np.zeros((2, min(PEAK_BUCKETS, frames)), np.int32)
-    half = target.with_name(f".{target.name}.part")
-    try:
-        with open(half, "wb", opener=_private) as out:
-            out.write(header)
-            for start, block in _stereo(caller, agent, pieces, frames):
-                content = block.tobytes()
-                out.write(content)
-                digest.update(content)
-                _raise_peaks(peaks, block, start, frames)
-            out.flush()
-            os.fsync(out.fileno())
-        half.replace(target)
-    finally:
-        half.unlink(missing_ok=True)
-    _sync_folder(target.parent)
+    with writing(target, context) as out:
+        out.write(_header(rate, channels=2, data_bytes=data_bytes))
+        for start, block in _stereo(caller, agent, pieces, frames):
+            out.write(block.tobytes())
+            _raise_peaks(peaks, block, start, frames)
     left, right = (peaks / 32768).round(3).tolist()
     voices = {"caller": left, "agent": right}
-    return Joined(digest.hexdigest(), frames / rate, HEADER.size + data_bytes, voices)
+    done = out.done
+    return Joined(done.sha256, frames / rate, done.size_bytes, done.key_id, voices)
 
 
 def _stereo(
@@ -208,15 +205,3 @@ def _header(rate: int, channels: int, data_bytes: int) -> bytes:
         b"fmt ", 16, 1, channels, rate, rate * frame, frame, SAMPLE_BYTES * 8,
         b"data", data_bytes,
     )  # fmt: skip
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,6 +2,7 @@
 
 import wave
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -123,9 +124,9 @@ def read_wav(path: Path) -> Samples:
         return samples if file.getnchannels() == 1 else samples.reshape(-1, file.getnchannels())
 
 
-def read_voices(path: Path) -> tuple[Samples, Samples]:
-    """A kept recording: caller and agent. Raises OSError, soundfile.SoundFileError."""
-    samples, _ = soundfile.read(path, dtype="int16", always_2d=True)
+def read_voices(sound: BinaryIO) -> tuple[Samples, Samples]:
+    """A kept recording: caller and agent. Raises soundfile.SoundFileError."""
+    samples, _ = soundfile.read(sound, dtype="int16", always_2d=True)
     return samples[:, 0], samples[:, -1]
 
 

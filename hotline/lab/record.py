@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cases import lab
+from cases import lab, recordings
 from hotline.lab import audio
 from hotline.lab.ground import Ground
+from storage import files
 from storage.tables import CallStep, Recording
 
 
@@ -57,8 +58,10 @@ def read(ground: Ground, number: str, since: datetime) -> Record | None:
     if told is None:
         return None
     kept = next((each for each in told.recordings if each.part == "call" and each.state == "ready"), None)
-    file = ground.home.recordings_kept / kept.path if kept else None
-    return Record(told, audio.read_voices(file) if file and file.is_file() else None)
+    if kept is None or not (ground.home.recordings_kept / kept.path).is_file():
+        return Record(told, None)
+    sound = recordings.sound(ground.home.recordings_kept, kept)
+    return Record(told, audio.read_voices(files.content(sound)))
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -8,12 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
+from cases import recordings
 from hotline.lab import audio
 from hotline.lab.audio import Samples
 from hotline.settings import CHECKOUT
 from routing.policy import load
 from storage.database import Database
+from storage.files import content
+from storage.tables import Recording
 from telephony.cel import CelReader
 from telephony.ledger import Ledger
 from tests.real.agi_stand_in import AgiStandIn
@@ -134,7 +138,9 @@ def kept(lab: Lab, database: Database, folder: Path, call_id: str) -> Samples:
     ledger = Ledger(lab.incoming, folder, database, zone=policy.zone)
     assert ledger.sweep(datetime.now(UTC) + timedelta(hours=1)).waiting == 0
     assert not list(lab.incoming.glob("*.wav"))
-    return audio.read_wav(next(folder.rglob(f"{call_id}.wav")))
+    with database.session() as session:
+        own = session.scalars(select(Recording).where(Recording.name == call_id)).one()
+    return np.stack(audio.read_voices(content(recordings.sound(folder, own))), axis=1)
 
 
 def consultation(agent: Phone, number: str, colleague: Phone, sequence: int) -> tuple[Leg, Leg]:

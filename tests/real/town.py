@@ -15,11 +15,13 @@ from shutil import rmtree
 import psutil
 from sqlalchemy import select, update
 
+from cases import recordings
 from cases.duty import set_wanted
 from hotline.home import Home
 from hotline.lab import audio
 from hotline.settings import CHECKOUT
 from storage.database import Database, DatabaseAway
+from storage.files import content
 from storage.server import EmbeddedServer
 from storage.tables import Call, CallLeg, CallStep, Person, PersonDuty, Recording, SipSecret
 from telephony.asterisk import AsteriskServer, find
@@ -250,11 +252,11 @@ class Town:
         assert wanted <= set(told.steps), told.steps
         assert recording.state == "ready", recording.note
         assert recording.repaired is cut
-        file = self.home.recordings_kept / recording.path
-        assert hashlib.sha256(file.read_bytes()).hexdigest() == recording.sha256
-        voices = audio.read_wav(file)
-        assert loudest(voices[:, 0], talk.hz) > -40
-        assert loudest(voices[:, 1], AGENT_HZ) > -40
+        sound = content(recordings.sound(self.home.recordings_kept, recording))
+        assert hashlib.sha256(sound.getbuffer()).hexdigest() == recording.sha256
+        caller, agent = audio.read_voices(sound)
+        assert loudest(caller, talk.hz) > -40
+        assert loudest(agent, AGENT_HZ) > -40
         return told
 
     def fallbacks(self) -> int:

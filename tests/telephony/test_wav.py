@@ -10,6 +10,7 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from storage.files import content, opened
 from telephony.wav import BLOCK_FRAMES, PEAK_BUCKETS, Piece, WavError, join, read_leg
 from tests.telephony.legs import RATE, kill_while_writing, tone, write_leg
 
@@ -107,8 +108,8 @@ def test_garbage_is_read_or_refused_but_never_breaks_the_reader(tmp_path: Path, 
 def test_the_caller_is_left_and_the_agent_right(tmp_path: Path) -> None:
     caller = read_leg(write_leg(tmp_path / "c.wav", tone(440, 2)))
     agent = read_leg(write_leg(tmp_path / "a.wav", tone(1000, 2)))
-    joined = join(caller, agent, tmp_path / "both.wav")
-    both, rate = soundfile.read(tmp_path / "both.wav", dtype="int16")
+    joined = join(caller, agent, tmp_path / "both.wav", "a call")
+    both, rate = soundfile.read(content(opened(tmp_path / "both.wav", "a call", "any")), dtype="int16")
     assert (rate, joined.seconds) == (RATE, 2.0)
     assert np.array_equal(both[:, 0], tone(440, 2))
     assert np.array_equal(both[:, 1], tone(1000, 2))
@@ -117,26 +118,27 @@ def test_the_caller_is_left_and_the_agent_right(tmp_path: Path) -> None:
 def test_the_shorter_leg_ends_in_silence(tmp_path: Path) -> None:
     caller = read_leg(write_leg(tmp_path / "c.wav", tone(440, 1)))
     agent = read_leg(write_leg(tmp_path / "a.wav", tone(1000, 3)))
-    assert join(caller, agent, tmp_path / "both.wav").seconds == 3.0
-    both, _ = soundfile.read(tmp_path / "both.wav", dtype="int16")
+    assert join(caller, agent, tmp_path / "both.wav", "a call").seconds == 3.0
+    both, _ = soundfile.read(content(opened(tmp_path / "both.wav", "a call", "any")), dtype="int16")
     assert np.array_equal(both[:RATE, 0], tone(440, 1))
     assert not both[RATE:, 0].any()
 
 
 def test_one_voice_alone_is_kept_on_its_side(tmp_path: Path) -> None:
     agent = read_leg(write_leg(tmp_path / "a.wav", tone(1000, 1)))
-    join(None, agent, tmp_path / "both.wav")
-    both, _ = soundfile.read(tmp_path / "both.wav", dtype="int16")
+    join(None, agent, tmp_path / "both.wav", "a call")
+    both, _ = soundfile.read(content(opened(tmp_path / "both.wav", "a call", "any")), dtype="int16")
     assert not both[:, 0].any()
     assert both[:, 1].any()
 
 
-def test_hash_and_size_are_those_of_the_file(tmp_path: Path) -> None:
+def test_hash_and_size_are_those_of_the_sound_and_the_file_is_sealed(tmp_path: Path) -> None:
     caller = read_leg(write_leg(tmp_path / "c.wav", tone(440, 1)))
-    joined = join(caller, None, tmp_path / "both.wav")
-    content = (tmp_path / "both.wav").read_bytes()
-    assert joined.sha256 == hashlib.sha256(content).hexdigest()
-    assert joined.size_bytes == len(content)
+    joined = join(caller, None, tmp_path / "both.wav", "a call")
+    plain = content(opened(tmp_path / "both.wav", "a call", joined.key_id)).read()
+    assert joined.sha256 == hashlib.sha256(plain).hexdigest()
+    assert joined.size_bytes == len(plain)
+    assert b"RIFF" not in (tmp_path / "both.wav").read_bytes()
     assert (tmp_path / "both.wav").stat().st_mode & 0o077 == 0
 
 
@@ -145,7 +147,7 @@ def test_the_waveform_shows_who_spoke_when(tmp_path: Path) -> None:
     loud = np.concatenate([tone(440, seconds / 2), np.zeros(int(seconds * RATE / 2), np.int16)])
     caller = read_leg(write_leg(tmp_path / "c.wav", loud))
     agent = read_leg(write_leg(tmp_path / "a.wav", loud[::-1]))
-    peaks = join(caller, agent, tmp_path / "both.wav").peaks
+    peaks = join(caller, agent, tmp_path / "both.wav", "a call").peaks
     assert len(peaks["caller"]) == len(peaks["agent"]) == PEAK_BUCKETS
     assert min(peaks["caller"][:399]) > 0.2 > max(peaks["caller"][401:]) == 0
     assert min(peaks["agent"][401:]) > 0.2 > max(peaks["agent"][:399]) == 0
@@ -153,14 +155,14 @@ def test_the_waveform_shows_who_spoke_when(tmp_path: Path) -> None:
 
 def test_the_loudest_sample_there_is_shows_as_one(tmp_path: Path) -> None:
     caller = read_leg(write_leg(tmp_path / "c.wav", np.array([-32768, 0, 1], np.int16)))
-    assert join(caller, None, tmp_path / "both.wav").peaks["caller"] == [1.0, 0.0, 0.0]
+    assert join(caller, None, tmp_path / "both.wav", "a call").peaks["caller"] == [1.0, 0.0, 0.0]
 
 
 def test_legs_of_different_rates_are_refused_and_leave_nothing(tmp_path: Path) -> None:
     caller = read_leg(write_leg(tmp_path / "c.wav", tone(440, 1)))
     agent = read_leg(write_leg(tmp_path / "a.wav", tone(440, 1), rate=16000))
     with pytest.raises(WavError, match="different rates"):
-        join(caller, agent, tmp_path / "both.wav")
+        join(caller, agent, tmp_path / "both.wav", "a call")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.wav", "c.wav"]
 
 
@@ -168,8 +170,8 @@ def test_a_piece_takes_the_place_of_the_agents_voice_from_its_frame_on(tmp_path:
     length = BLOCK_FRAMES * 2 + 100
     legs = [read_leg(write_leg(tmp_path / f"{n}.wav", np.full(length, n))) for n in (1, 2, 3)]
     at = BLOCK_FRAMES - 50
-    join(legs[0], legs[1], tmp_path / "out.wav", [Piece(legs[2], 700, at)])
-    both, _ = soundfile.read(tmp_path / "out.wav", dtype="int16")
+    join(legs[0], legs[1], tmp_path / "out.wav", "a call", [Piece(legs[2], 700, at)])
+    both, _ = soundfile.read(content(opened(tmp_path / "out.wav", "a call", "any")), dtype="int16")
     assert (both[:, 0] == 1).all()
     assert (both[:at, 1] == 2).all()
     assert (both[at : at + length - 700, 1] == 3).all()
@@ -179,8 +181,8 @@ def test_a_piece_takes_the_place_of_the_agents_voice_from_its_frame_on(tmp_path:
 def test_where_nothing_came_from_her_phone_what_the_caller_heard_stays(tmp_path: Path) -> None:
     hers = np.concatenate([np.full(100, 8), np.zeros(100), np.full(100, 8)])
     legs = [read_leg(write_leg(tmp_path / f"{n}.wav", s)) for n, s in enumerate([tone(440, 1), hers])]
-    join(None, legs[0], tmp_path / "out.wav", [Piece(legs[1], 0, 0)])
-    right = soundfile.read(tmp_path / "out.wav", dtype="int16")[0][:, 1]
+    join(None, legs[0], tmp_path / "out.wav", "a call", [Piece(legs[1], 0, 0)])
+    right = soundfile.read(content(opened(tmp_path / "out.wav", "a call", "any")), dtype="int16")[0][:, 1]
     assert np.array_equal(right[100:200], tone(440, 1)[100:200])
     assert (right[:100] == 8).all()
     assert (right[200:300] == 8).all()

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from agents import recusals
 from agents.filters import Filter, Wanted, list_page
 from agents.people import names_of
 from agents.recordings import players
@@ -131,5 +132,6 @@ def call_page(
             "players": players(session.scalars(heard)),
             "closer": session.get(Person, record.call.closed_by) if record.call.closed_by else None,
             "history": record_history(session, who, "call", call_id),
+            "recusals": recusals.shown(session, who, record.call),
         }
     return page(request, "calls_one.html", record=record, **context)

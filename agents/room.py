@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from agents import calls, desk, duty_acts, leader, people, phone_settings, recordings, tickets
+from agents import calls, desk, duty_acts, leader, people, phone_settings, recordings, recusals, tickets, units
 from cases.permissions import Action
 from web.services import Place, Room
 
@@ -19,6 +19,8 @@ def room() -> Room:
             phone_settings.router,
             calls.router,
             tickets.router,
+            units.router,
+            recusals.router,
             recordings.router,
             people.router,
         ),

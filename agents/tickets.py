@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
+from agents import recusals, units
 from agents.filters import Filter, Wanted, list_page
 from agents.people import names_of
 from agents.recordings import players
@@ -19,7 +20,7 @@ from cases.permissions import Action
 from cases.states import OPEN, TICKET, Event, State
 from cases.ticket_form import TicketForm
 from cases.tickets import TicketSearch, change_ticket, list_tickets, move_ticket, open_ticket
-from storage.tables import Ticket
+from storage.tables import Ticket, Unit
 from storage.viewer import Viewer
 from web.faults import Refused
 from web.login import needs, services
@@ -44,6 +45,7 @@ COMPARED = (
     "place",
     "category",
     "accused",
+    "accused_unit",
     "reply_wanted",
 )
 
@@ -105,6 +107,8 @@ def ticket_page(
             "calls": [(call, [p for p in heard if p.recording.call_id == call.id]) for call in record.calls],
             "names": names_of(session, {ticket.created_by, *(call.agent_id for call in record.calls)}),
             "history": record_history(session, who, "ticket", ticket.id),
+            "units": units.shown(session, who, ticket),
+            "recusals": recusals.shown(session, who, ticket),
             "events": [event.value for event in TICKET[State(ticket.state)]],
         }
     return page(request, "tickets_one.html", **context)
@@ -117,7 +121,8 @@ def edit_page(
     """The form over a saved ticket."""
     with services(request).database.session() as session:
         ticket = open_ticket(session, who, number).ticket
-    return form_page(request, ticket, values_of(ticket))
+        values = values_of(session, ticket)
+    return form_page(request, ticket, values)
 
 
 @router.post("/tickets/{number}")
@@ -153,7 +158,8 @@ def conflict_page(request: Request, who: Viewer, number: str, form: TicketForm, 
             for entry in record_history(session, who, "ticket", ticket.id)
             if entry.act.startswith("ticket.") and entry.act != "ticket.read"
         ]
-    theirs, yours = values_of(ticket), {name: getattr(form, name) for name in COMPARED}
+        theirs = values_of(session, ticket)
+    yours = {name: getattr(form, name) for name in COMPARED}
     differing = [name for name in COMPARED if theirs[name] != yours[name]]
     context: dict[str, Any] = {
         "theirs": theirs,
@@ -175,13 +181,17 @@ def form_page(
     """The form with `values`; `faults` are field → code (messages `fault.<code>`)."""
     shown: dict[str, Any] = {"theirs": None, "differing": [], "last": None, "faults": faults or {}} | context
     filled = {name: values.get(name, "") for name in (*COMPARED, "version")}
+    with services(request).database.session() as session:
+        shown["units"] = units.unit_options(session, ticket.accused_unit_id)
     return page(request, "tickets_edit.html", status, ticket=ticket, values=filled, **shown)
 
 
-def values_of(ticket: Ticket) -> dict[str, Any]:
+def values_of(session: Session, ticket: Ticket) -> dict[str, Any]:
     """A saved ticket as the form's fields."""
-    values = {name: getattr(ticket, "due_choice" if name == "choice" else name) for name in COMPARED}
-    return values | {"version": ticket.version}
+    columns = {"choice": "due_choice", "accused_unit": "accused_unit_id"}
+    values = {name: getattr(ticket, columns.get(name, name)) for name in COMPARED}
+    accused = session.get(Unit, ticket.accused_unit_id) if ticket.accused_unit_id else None
+    return values | {"accused_unit": accused.code if accused else "", "version": ticket.version}
 
 
 @router.post("/tickets/{number}/state")

@@ -30,6 +30,16 @@ def visible_recordings(viewer: Viewer, action: Action = Action.HEAR) -> Select[R
     return select(Recording).join(Call, Call.id == Recording.call_id).where(_call_within(viewer, action))
 
 
+def reaches(session: Session, viewer: Viewer, action: Action, thing: Call | Ticket) -> bool:
+    """Whether she may do this to this very call or ticket."""
+    query = (
+        visible_calls(viewer, action).where(Call.id == thing.id).with_only_columns(Call.id)
+        if isinstance(thing, Call)
+        else visible_tickets(viewer, action).where(Ticket.id == thing.id).with_only_columns(Ticket.id)
+    )
+    return session.execute(query).first() is not None
+
+
 def name(
     session: Session, person_id: int, why: str, call_id: str | None = None, ticket_id: int | None = None
 ) -> None:

@@ -15,6 +15,7 @@ from agents.filters import Filter, Wanted, list_page
 from agents.people import names_of
 from agents.recordings import players
 from agents.story import people_in, tell
+from cases import personal
 from cases.calls import CallSearch, list_calls
 from cases.history import record_history
 from cases.offers import read_call
@@ -32,10 +33,10 @@ OUTCOMES = ("live", "answered", "abandoned", "rejected")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One call of the list. Seconds are None while unknown."""
+    """One call of the list, its caller masked. Seconds are None while unknown."""
 
-    call: Call
-    caller: Caller | None
+    call: Any
+    caller: Any
     agent: Person | None
     tickets: Sequence[str]
     recorded: bool
@@ -76,8 +77,8 @@ def rows_of(session: Session, who: Viewer, calls: Sequence[Call]) -> list[Row]:
     recorded = set(session.scalars(heard.with_only_columns(Recording.call_id)))
     return [
         Row(
-            call=call,
-            caller=callers.get(call.caller_id or 0),
+            call=personal.shown(call, full=False),
+            caller=personal.shown(callers.get(call.caller_id or 0), full=False),
             agent=agents.get(call.agent_id or 0),
             tickets=tickets.get(call.id, ()),
             recorded=call.id in recorded,
@@ -112,8 +113,23 @@ def call_page(
     request: Request, call_id: str, who: Annotated[Viewer, Depends(needs(Action.SEE_CALLS))]
 ) -> Response:
     """One call: what is known, what happened when, what was recorded and written."""
+    return _one(request, call_id, who)
+
+
+@router.post("/calls/{call_id}/full")
+def show_call(
+    request: Request, call_id: str, who: Annotated[Viewer, Depends(needs(Action.SHOW_PERSONAL))]
+) -> Response:
+    """The same page with names and numbers in full, this once; that she asked is journalled."""
+    return _one(request, call_id, who, asked=True)
+
+
+def _one(request: Request, call_id: str, who: Viewer, *, asked: bool = False) -> Response:
     with services(request).database.session() as session:
         record = read_call(session, who, call_id)
+        if asked:
+            personal.show(session, who, record.call)
+        full = asked or personal.sees_call(session, who, record.call)
         steps = session.scalars(
             select(CallStep).where(CallStep.call_id == call_id).order_by(CallStep.at, CallStep.id)
         ).all()
@@ -127,11 +143,18 @@ def call_page(
         heard = visible_recordings(who).where(Recording.call_id == call_id).order_by(Recording.began_at)
         context: dict[str, Any] = {
             "row": rows_of(session, who, [record.call])[0],
-            "story": tell(steps, names, services(request).policy, translate(request)),
+            "story": tell(
+                [personal.shown(step, full=full) for step in steps],
+                names,
+                services(request).policy,
+                translate(request),
+            ),
+            "can_show": not full and personal.may_show(session, who, record.call),
+            "asked": asked,
             "legs": legs,
             "players": players(session.scalars(heard)),
             "closer": session.get(Person, record.call.closed_by) if record.call.closed_by else None,
             "history": record_history(session, who, "call", call_id),
             "recusals": recusals.shown(session, who, record.call),
         }
-    return page(request, "calls_one.html", record=record, **context)
+    return page(request, "calls_one.html", record=personal.shown_pop(record, full=full), **context)

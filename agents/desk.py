@@ -10,14 +10,12 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import Histogram
 from pydantic import BaseModel, Field
-from sqlalchemy.orm import Session
 
-from cases import calls, drafts, duty, offers, tickets
+from cases import calls, drafts, offers, personal, tickets
 from cases.errors import Refused as Faults
 from cases.permissions import Action
 from cases.ticket_form import TicketForm
 from routing.policy import Policy, Reason
-from storage.tables import Call
 from storage.viewer import Viewer
 from web.login import needs, needs_within, services, viewer_within
 from web.messages import Catalogue
@@ -68,7 +66,10 @@ def pop(request: Request, call_id: str, offer: str = "") -> Response:
     at = services(request)
     with at.database.session() as session:
         who = viewer_within(request, session, Action.TAKE_CALLS)
-        found = offers.offered(session, who, call_id, offer or _rings_here(session, who, call_id))
+        found = offers.offered(session, who, call_id, offer)
+        rings = found.rings_here and found.call.outcome == "live"
+        full = rings or personal.sees_call(session, who, found.call)
+        found = personal.shown_pop(found, full=full)
     t = translate(request)
     line = at.policy.line(found.call.line)
     kept = found.draft
@@ -81,7 +82,7 @@ def pop(request: Request, call_id: str, offer: str = "") -> Response:
         or found.call.number_raw
         or t("desk.record.web" if found.call.origin == "web" else "desk.record.withheld"),
         line_name=f"{found.call.line} {line.name if line else ''}".strip(),
-        form_id=f"{call_id}:{who.person_id}:{found.tickets[0].id if found.tickets else 0}",
+        form_id=f"{call_id}:{who.person_id}:{found.tickets[0].number if found.tickets else 0}",
         draft={"revision": kept.revision, "body": kept.body} if kept else {"revision": 0, "body": {}},
         close_keys=CLOSE_KEYS,
         **_names(at.policy, t.language),
@@ -111,6 +112,7 @@ def save_ticket(request: Request, who: Agent, call_id: str, typed: Typed) -> Res
     form = TicketForm.read(typed)
     try:
         with at.database.session() as session:
+            form = personal.over_call(session, who, call_id, form)
             ticket = tickets.save_ticket(session, who, form, call_id, at.policy, now())
     except Faults as faults:
         return _faulty(t, faults)
@@ -138,23 +140,20 @@ def close_call(request: Request, who: Agent, call_id: str, typed: Typed) -> Resp
     return JSONResponse({"message": t("desk.form.closed", reason=_said(at.policy, t.language)[reason])})
 
 
-def _rings_here(session: Session, who: Viewer, call_id: str) -> str:
-    """A hardware phone shows no token; that Asterisk sees the call at it is as good a proof."""
-    call = session.get(Call, call_id)
-    here = call is not None and duty.duty_of(session, who.person_id).live_call_id == call_id
-    return call.offer_token if call and here else ""
-
-
 def _day(request: Request, who: Viewer) -> dict[str, Any]:
     at = services(request)
     midnight = now().astimezone(at.policy.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     mine = calls.CallSearch(agent_id=who.person_id, since=midnight, limit=CALLS_OF_THE_DAY)
     unsettled = calls.CallSearch(agent_id=who.person_id, unsettled=True, limit=CALLS_OF_THE_DAY)
     with at.database.session() as session:
-        lists = {
+        found = {
             "mine": calls.list_calls(session, who, mine),
             "unsettled": calls.list_calls(session, who, unsettled),
         }
+    lists = {
+        name: [personal.shown(call, full=call.outcome == "live") for call in each]
+        for name, each in found.items()
+    }
     return {"lists": lists, **_names(at.policy, translate(request).language)}
 
 

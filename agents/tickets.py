@@ -12,6 +12,7 @@ from agents import recusals, units
 from agents.filters import Filter, Wanted, list_page
 from agents.people import names_of
 from agents.recordings import players
+from cases import personal
 from cases.deadlines import say_rule
 from cases.errors import Conflict
 from cases.errors import Refused as Faulty
@@ -66,7 +67,7 @@ def tickets_page(
     if typed.ticket.strip():
         return RedirectResponse(f"/tickets/{typed.ticket.strip()}", status_code=303)
 
-    def find(session: Session, wanted: Wanted) -> list[tuple[Ticket, str, str]]:
+    def find(session: Session, wanted: Wanted) -> list[tuple[Any, str, str]]:
         late = typed.state == LATE
         search = TicketSearch(
             **wanted.rows,
@@ -77,7 +78,10 @@ def tickets_page(
         )
         rows = list_tickets(session, who, search)
         names = names_of(session, {ticket.created_by for ticket in rows})
-        return [(ticket, due_state(ticket), names.get(ticket.created_by or 0, "")) for ticket in rows]
+        return [
+            (personal.shown(ticket, full=False), due_state(ticket), names.get(ticket.created_by or 0, ""))
+            for ticket in rows
+        ]
 
     return list_page(request, "tickets", typed, find, states=[state.value for state in State])
 
@@ -95,13 +99,30 @@ def ticket_page(
     request: Request, number: str, who: Annotated[Viewer, Depends(needs(Action.SEE_TICKETS))]
 ) -> Response:
     """One ticket: what it says, its deadline, its calls with their recordings, its story."""
+    return _one(request, number, who)
+
+
+@router.post("/tickets/{number}/full")
+def show_ticket(
+    request: Request, number: str, who: Annotated[Viewer, Depends(needs(Action.SHOW_PERSONAL))]
+) -> Response:
+    """The same page with names and numbers in full, this once; that she asked is journalled."""
+    return _one(request, number, who, asked=True)
+
+
+def _one(request: Request, number: str, who: Viewer, *, asked: bool = False) -> Response:
     policy = services(request).policy
     with services(request).database.session() as session:
         record = open_ticket(session, who, number)
         ticket = record.ticket
+        if asked:
+            personal.show(session, who, ticket)
+        full = asked or personal.sees_ticket(session, who, ticket)
         heard = players(record.recordings)
         context: dict[str, Any] = {
-            "ticket": ticket,
+            "ticket": personal.shown(ticket, full=full),
+            "can_show": not full and personal.may_show(session, who, ticket),
+            "asked": asked,
             "due": due_state(ticket),
             "rule": say_rule(ticket.due_rule, policy, look(request).language) if ticket.due_rule else "",
             "calls": [(call, [p for p in heard if p.recording.call_id == call.id]) for call in record.calls],
@@ -120,7 +141,7 @@ def edit_page(
 ) -> Response:
     """The form over a saved ticket."""
     with services(request).database.session() as session:
-        ticket = open_ticket(session, who, number).ticket
+        ticket = _as_shown(session, who, number)
         values = values_of(session, ticket)
     return form_page(request, ticket, values)
 
@@ -139,10 +160,11 @@ def change(
     form = TicketForm.read(typed)
     try:
         with services(request).database.session() as session:
-            change_ticket(session, who, number, form, int(version), services(request).policy)
+            told = personal.over_ticket(session, who, number, form)
+            change_ticket(session, who, number, told, int(version), services(request).policy)
     except Faulty as fault:
         with services(request).database.session() as session:
-            ticket = open_ticket(session, who, number).ticket
+            ticket = _as_shown(session, who, number)
         return form_page(request, ticket, {**typed, "version": version}, status=422, faults=fault.faults)
     except Conflict as conflict:
         return conflict_page(request, who, number, form, conflict.theirs.version)
@@ -152,7 +174,7 @@ def change(
 def conflict_page(request: Request, who: Viewer, number: str, form: TicketForm, version: int) -> Response:
     """Both texts side by side; saving again stores yours over theirs, knowingly."""
     with services(request).database.session() as session:
-        ticket = open_ticket(session, who, number).ticket
+        ticket = _as_shown(session, who, number)
         changes = [
             entry
             for entry in record_history(session, who, "ticket", ticket.id)
@@ -170,9 +192,14 @@ def conflict_page(request: Request, who: Viewer, number: str, form: TicketForm, 
     return form_page(request, ticket, typed, status=409, **context)
 
 
+def _as_shown(session: Session, who: Viewer, number: str) -> Any:
+    ticket = open_ticket(session, who, number).ticket
+    return personal.shown(ticket, full=personal.sees_ticket(session, who, ticket))
+
+
 def form_page(
     request: Request,
-    ticket: Ticket,
+    ticket: Any,
     values: Mapping[str, Any],
     status: int = 200,
     faults: Mapping[str, str] | None = None,
@@ -186,7 +213,7 @@ def form_page(
     return page(request, "tickets_edit.html", status, ticket=ticket, values=filled, **shown)
 
 
-def values_of(session: Session, ticket: Ticket) -> dict[str, Any]:
+def values_of(session: Session, ticket: Any) -> dict[str, Any]:
     """A saved ticket as the form's fields."""
     columns = {"choice": "due_choice", "accused_unit": "accused_unit_id"}
     values = {name: getattr(ticket, columns.get(name, name)) for name in COMPARED}

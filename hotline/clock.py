@@ -27,7 +27,7 @@ from hotline.settings import Settings
 from ivr.spool import import_spool
 from storage.database import Database, DatabaseAway
 from storage.vault import VaultError
-from telephony import lab_recordings
+from telephony import lab_recordings, phone_secrets
 from telephony.ami import AmiLink, Message, Snapshot
 from telephony.cel import CelReader
 from telephony.channels import is_callers
@@ -98,6 +98,7 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
     policy = wiring.policy(settings)
     database = Database(wiring.database_url(settings, home))
     link = AmiLink("127.0.0.1", settings.ami_port, wiring.AMI_USER, home.secrets().ami_secret)
+    secrets_link = wiring.phone_secrets(settings, home)
     watch = Watch(link, database, {queue.name: queue.wrapup_seconds for queue in policy.queues})
     spool = partial(import_spool, database, home.spool, policy)
     records = Records(link, spool, CelReader(home.cel, database, policy), database)
@@ -108,6 +109,7 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
     sweeps = [
         Sweep("heart", 1, heart.beat),  # a frozen database is no reason to start the clock again
         Sweep("call records", 1, records.sweep),
+        Sweep("phone secrets", 1, partial(phone_secrets.sweep, database, secrets_link)),
         Sweep("recordings", 2, lambda: ledger.sweep(datetime.now(UTC))),
         Sweep("disk", 30, partial(require_room, home)),
         Sweep("journal", 60, keeper.seal),
@@ -129,12 +131,14 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
         scheduler.add_job(sweep.run, "interval", seconds=sweep.seconds, id=sweep.name)
     watch.start()
     link.start()
+    secrets_link.start()
     scheduler.start()
     try:
         yield
     finally:
         scheduler.shutdown()
         link.stop()
+        secrets_link.stop()
         watch.stop()
         for sweep in sweeps:  # what Asterisk wrote as it ended
             sweep.run()

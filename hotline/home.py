@@ -32,6 +32,11 @@ class Secrets:
         """By which Asterisk knows our relay; made from the key, so that older homes have it too."""
         return hashlib.sha256(f"guests {self.session_key}".encode()).hexdigest()
 
+    @property
+    def ami_phones(self) -> str:
+        """Of the manager's account that keeps the browser phones' secrets."""
+        return hashlib.sha256(f"phones {self.session_key}".encode()).hexdigest()
+
 
 @dataclass(frozen=True)
 class Home:

@@ -27,6 +27,11 @@ Login = Annotated[str, typer.Argument(help="What they log in as.")]
 REMEDIES = {
     ("login", "required"): "write what they log in as",
     ("login", "taken"): "somebody logs in so already: choose another, or see hotline people list",
+    ("login", "demo"): (
+        "this is the demo city, whose passwords everybody knows: start a hotline of your own with "
+        "HOTLINE_DEMO=false and a HOTLINE_HOME that is empty"
+    ),
+    ("phone", "not_hardware"): "they have no SIP phone on the desk: see hotline people list",
     ("login", "unknown"): "nobody logs in so: see hotline people list",
     ("name", "required"): "write their name with --name",
     ("extension", "taken"): "somebody has it already: see hotline people list",
@@ -85,7 +90,7 @@ def add(
     line: Annotated[list[str] | None, typer.Option(help="A published number they lead; repeatable.")] = None,
 ) -> None:
     """Somebody new. The password is asked for, or read from standard input."""
-    from cases import people
+    from cases import people, phones
 
     password = _password()
     with _staff(changes_phones=bool(extension)) as session:
@@ -103,8 +108,9 @@ def add(
         )
         errors.print(f"{escape(person.name)} logs in as {escape(person.login)}")
         if person.extension and phone is Kind.hardware:
-            mine = next(one for one in people.phones(session) if one.person_id == person.id)
-            errors.print(f"their phone registers as {mine.endpoint} with the secret {mine.secrets[0]}")
+            secret = phones.new_secret(person)
+            errors.print(f"their phone registers as {person.endpoint} with the secret {secret}")
+            errors.print("nobody can show it again: hotline people phone gives them another")
 
 
 @app.command()
@@ -116,6 +122,39 @@ def password(login: Login) -> None:
     with _staff(changes_phones=False) as session:
         people.set_password(session, login, chosen)
         errors.print(f"{escape(login)} has a new password and is logged out everywhere")
+
+
+@app.command()
+def phone(login: Login) -> None:
+    """Another secret for a SIP phone on the desk, shown once; the one before is refused from now on."""
+    from cases import people, phones
+
+    with _staff(changes_phones=True) as session:
+        person = people.by_login(session, login)
+        secret = phones.new_secret(person)
+        errors.print(f"their phone registers as {person.endpoint} with the secret {secret}")
+
+
+@app.command("second-step-off")
+def second_step_off(login: Login) -> None:
+    """Somebody lost her authenticator app and her recovery codes: the password alone lets her in again."""
+    from cases import totp
+
+    with _staff(changes_phones=False) as session:
+        person = totp.turn_off_for(session, None, login)
+        errors.print(f"{escape(person.name)} logs in by password alone")
+
+
+@app.command("log-out")
+def log_out(login: Login) -> None:
+    """Somebody is logged out everywhere, at once; a call under way goes on."""
+    from cases import journal, logins, people
+
+    with _staff(changes_phones=False) as session:
+        person = people.by_login(session, login)
+        ended = logins.end_all(session, person.id)
+        journal.append(session, None, "session.ended", "person", person.id, own=False, sessions=ended)
+        errors.print(f"{escape(person.name)} is logged out: {ended} log-ins ended")
 
 
 @app.command()

@@ -89,6 +89,7 @@ def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) ->
     tls = door.context(keeper.server) if keeper.held() else None
     database = Database(wiring.database_url(settings, home))
     link = AmiLink(LOOPBACK, settings.ami_port, wiring.AMI_USER, home.secrets().ami_secret, watch=False)
+    phone_secrets = wiring.phone_secrets(settings, home)
     city = wiring.policy(settings)
     services = Services(
         database=database,
@@ -104,6 +105,8 @@ def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) ->
             readers=settings.metrics_readers,
             is_draining=partial(drain.is_on, home),
         ),
+        totp_roles=settings.second_step_roles,
+        phone_secrets=phone_secrets,
     )
 
     async def at_work() -> None:
@@ -132,11 +135,13 @@ def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) ->
     look = partial(door.watch, keeper.server, tls, stop, leave)
     threading.Thread(target=look, name="certificate", daemon=True).start()
     link.start()
+    phone_secrets.start()
     gc.freeze()  # what is loaded now stays: no need to look through it while a phone rings
     server.run()
     heart.stopping()
     stop.set()
     link.stop()
+    phone_secrets.stop()
     database.close()
 
 

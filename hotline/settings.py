@@ -11,6 +11,8 @@ from typing import Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from storage.viewer import STAFF, Role
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 PREFIX = "HOTLINE_"
 LAB_ADDRESS = "127.0.0.3"  # test calls come from here: hotline lab
@@ -91,6 +93,8 @@ class Settings(BaseSettings):
     """Studio recordings that replace prompts; empty: `<home>/sounds`."""
     metrics_from: str = "127.0.0.1,::1"
     """Addresses and networks that may read `/metrics`, comma-separated."""
+    totp_roles: str = ""
+    """Roles that must have a second step of logging in, comma-separated: `administrator,discipline`."""
     log_format: Literal["json", "text"] = "json"
     """Each line of the logs: `json` for programs, `text` for people."""
     log_level: str = "INFO"
@@ -163,6 +167,15 @@ class Settings(BaseSettings):
                 raise ValueError(f"{why}; write networks such as 192.168.0.0/16") from None
         return nets
 
+    @field_validator("totp_roles")
+    @classmethod
+    def _roles(cls, roles: str) -> str:
+        named = [part.strip().lower() for part in roles.split(",") if part.strip()]
+        unknown = [name for name in named if name not in set(STAFF)]
+        if unknown:
+            raise ValueError(f"no such role: {', '.join(unknown)}; write some of {', '.join(STAFF)}")
+        return ",".join(named)
+
     @field_validator("database_url", "database_owner_url")
     @classmethod
     def _postgres(cls, url: str) -> str:
@@ -181,6 +194,11 @@ class Settings(BaseSettings):
         if level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             raise ValueError("should be DEBUG, INFO, WARNING or ERROR")
         return level.upper()
+
+    @property
+    def second_step_roles(self) -> tuple[Role, ...]:
+        """Who must have a second step of logging in."""
+        return tuple(Role(name) for name in self.totp_roles.split(",") if name)
 
     @property
     def metrics_readers(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:

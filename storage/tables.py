@@ -356,7 +356,7 @@ class HandedOver(Base):
 
 
 class Unsealing(Base):
-    """One asks that a sealed ticket be ordinary, another decides. `decision`: granted, refused, lapsed, or ''."""
+    """One asks that a sealed ticket be ordinary, another decides: granted, refused, lapsed; '' meanwhile."""
 
     __tablename__ = "unsealing"
     __table_args__ = (

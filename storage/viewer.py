@@ -31,7 +31,7 @@ class Viewer:
     """One person in one session; `address` is the peer's IP, for the journal.
 
     `units`: hers and all below it. `kin`: hers and all above it; whoever accuses one of those, accuses
-    her superiors. `lines`: the published numbers that she leads.
+    her superiors. `lines`: the published numbers that she leads. `session`: the log-in's id, if it is one.
     """
 
     person_id: int
@@ -41,6 +41,7 @@ class Viewer:
     units: tuple[int, ...] = ()
     kin: tuple[int, ...] = ()
     lines: tuple[str, ...] = ()
+    session: int | None = None
 
 
 COMMAND_LINE = Viewer(person_id=0, role=Role.SUPERVISOR, name="command line")

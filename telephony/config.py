@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, Self
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from cases.phones import REALM
+
 SUFFIX = ".j2"
 FORBIDDEN = frozenset(';[]"<>\\{}$|,=#')
 
@@ -60,6 +62,7 @@ Folder = Annotated[Path, AfterValidator(_absolute)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Secret = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,128}$")]
 EndpointName = Annotated[str, Field(pattern=r"^e[0-9a-f]{8}$")]
+Digest = Annotated[str, Field(pattern=r"^([0-9a-f]{32})?$")]
 Digits = Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
 QueueName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$"), AfterValidator(_not_reserved)]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,253}(/[0-9]{1,3})?$")]
@@ -108,13 +111,13 @@ class QueueFacts(_Facts):
 
 
 class Phone(_Facts):
-    """A member of staff's phone. `secrets`: the newest first, at most two, so that an old tab lives on."""
+    """A member of staff's phone. `digest`: a hardware one's (cases/phones.py); without it none is let in."""
 
     endpoint: EndpointName
     extension: Digits
     name: Text
     kind: Literal["browser", "hardware"]
-    secrets: Annotated[tuple[Secret, ...], Field(min_length=1, max_length=2)]
+    digest: Digest = ""
 
 
 class Registration(_Facts):
@@ -209,6 +212,7 @@ class ConfigFacts(_Facts):
     rtp_start: Port = 20000
     rtp_end: Port = 20999
     ami_secret: Secret
+    ami_phones_secret: Secret
     lab_address: Host = "127.0.0.3"  # where this machine's own test calls come from
     area_code: Annotated[str, Field(pattern=r"^(0[0-9]{2,3})?$")] = ""
     trunk: Trunk
@@ -253,6 +257,7 @@ def render(template_folder: Path, target_folder: Path, facts: ConfigFacts) -> li
     values = {name: getattr(facts, name) for name in ConfigFacts.model_fields}
     values["bind"] = f"[{facts.bind}]" if ":" in facts.bind else facts.bind  # a port follows it everywhere
     values["modules"] = modules(facts)
+    values["realm"] = REALM
     values["ring_seconds"] = facts.queues[0].ring_seconds
     texts = {
         target_folder / template.name.removesuffix(SUFFIX): environment.get_template(template.name).render(

@@ -7,8 +7,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 
 from cases.permissions import may
-from web import assets, banner, errors, health, login, metrics, sse
+from web import assets, banner, errors, first, health, login, me, metrics, second_step, sse
 from web.attempts import Attempts
+from web.checks import Checks
 from web.guard import Guard
 from web.render import Renderer
 from web.services import Room, Services
@@ -18,7 +19,7 @@ from web.sessions import Sessions
 def create_app(services: Services, rooms: Iterable[Room] = ()) -> FastAPI:
     """The application. `rooms` are the folders of pages that the shell shows, in the rail's order.
 
-    Everything handlers need hangs on `app.state`: services, renderer, sessions, hub, attempts.
+    Everything handlers need hangs on `app.state`: services, renderer, sessions, hub, attempts, checks.
     """
     rooms = tuple(rooms)
     hub = sse.Hub()
@@ -26,20 +27,21 @@ def create_app(services: Services, rooms: Iterable[Room] = ()) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         if services.notes is not None:
-            hub.feed(services.notes())
+            hub.feed(services.notes(), app.state.sessions.forget)
         yield
         hub.close_all()
 
     app = FastAPI(title="hotline", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.state.services = services
     app.state.renderer = Renderer(services, rooms)
-    app.state.sessions = Sessions(services.database)
+    app.state.sessions = Sessions(services.database, services.totp_roles)
     app.state.attempts = Attempts()
+    app.state.checks = Checks()
     app.state.readiness = health.Readiness()
     app.state.hub = hub
     errors.install(app)
-    own = (assets.router, health.router, metrics.router, login.router, sse.router, banner.router)
-    for router in (*own, *(r for room in rooms for r in room.routers)):
+    own = (assets, health, metrics, login, first, me, second_step, sse, banner)
+    for router in (*(each.router for each in own), *(r for room in rooms for r in room.routers)):
         app.include_router(router)
 
     @app.get("/", include_in_schema=False)

@@ -1,19 +1,30 @@
-"""Slows down guessing of passwords without locking anybody out for long.
+"""Slows down guessing of passwords and codes without locking anybody out for long.
 
-Counted per (address, log-in name): a whole shift behind one address does not slow each other down,
-and a guesser elsewhere does not touch the real owner. Kept in memory: a restart forgives.
+Counted per (source, log-in name). The source is the browser, when somebody logged in from it before (a cookie
+says so), else the address. So a guesser elsewhere, or behind the same address, or who knows a name, does not
+touch the desk that the name's owner usually sits at. Kept in memory: a restart forgives.
 """
 
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 FREE_TRIES = 5
+FREE_TRIES_UNDER_FIRE = 2
 LONGEST_WAIT_SECONDS = 30.0
 FORGET_SECONDS = 900.0
 ADDRESS_FAILURES = 60
 ADDRESS_WINDOW_SECONDS = 60.0
 MOST_KEYS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a try comes from: a known browser (its hash), or a stranger's address."""
+
+    name: str
+    known: bool = False
 
 
 class Attempts:
@@ -22,41 +33,46 @@ class Attempts:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._failures: dict[tuple[str, str], tuple[int, float]] = {}
+        self._failures: dict[tuple[Source, str], tuple[int, float]] = {}
         self._address: dict[str, list[float]] = {}
-        self._welcome: set[tuple[str, str]] = set()
 
-    def wait_seconds(self, address: str, login: str) -> float:
-        """How long this pair must wait before its password is looked at; 0 when it may try now."""
+    def wait_seconds(self, source: Source, login: str) -> float:
+        """How long this pair must wait before its password is looked at; 0 when it may try now.
+
+        Nobody waits for others' failures: a guesser at her address leaves her fewer free slips, no more.
+        """
         now = self._clock()
         with self._lock:
-            count, last = self._failures.get((address, login), (0, 0.0))
-            own = 0.0
-            if count >= FREE_TRIES and now - last < FORGET_SECONDS:
-                own = last + min(LONGEST_WAIT_SECONDS, 2.0 ** (count - FREE_TRIES)) - now
-            if (address, login) in self._welcome:
-                return max(0.0, own)
-            return max(0.0, own, self._address_wait(address, now))
+            count, last = self._failures.get((source, login), (0, 0.0))
+            if now - last >= FORGET_SECONDS:
+                return 0.0
+            over = count - (FREE_TRIES_UNDER_FIRE if self._is_under_fire(source, now) else FREE_TRIES)
+            if over < 0:
+                return 0.0
+            return max(0.0, last + min(LONGEST_WAIT_SECONDS, 2.0 ** min(over, 16)) - now)
 
-    def _address_wait(self, address: str, now: float) -> float:
-        recent = [at for at in self._address.get(address, []) if now - at < ADDRESS_WINDOW_SECONDS]
-        return recent[0] + ADDRESS_WINDOW_SECONDS - now if len(recent) >= ADDRESS_FAILURES else 0.0
+    def _is_under_fire(self, source: Source, now: float) -> bool:
+        failures = self._address.get(source.name, []) if not source.known else []
+        return sum(now - at < ADDRESS_WINDOW_SECONDS for at in failures) >= ADDRESS_FAILURES
 
-    def failed(self, address: str, login: str) -> None:
-        """A wrong password, or a name that does not exist."""
+    def failed(self, source: Source, login: str) -> None:
+        """A wrong password or code, or a name that does not exist."""
         now = self._clock()
         with self._lock:
             if len(self._failures) >= MOST_KEYS:
                 self._failures.pop(next(iter(self._failures)))
-            count, last = self._failures.pop((address, login), (0, 0.0))
-            self._failures[(address, login)] = (count + 1 if now - last < FORGET_SECONDS else 1, now)
-            recent = [at for at in self._address.pop(address, []) if now - at < ADDRESS_WINDOW_SECONDS]
-            if len(self._address) >= MOST_KEYS:
-                self._address.pop(next(iter(self._address)))
-            self._address[address] = [*recent[-ADDRESS_FAILURES:], now]
+            count, last = self._failures.pop((source, login), (0, 0.0))
+            self._failures[(source, login)] = (count + 1 if now - last < FORGET_SECONDS else 1, now)
+            if not source.known:
+                self._count_address(source.name, now)
 
-    def succeeded(self, address: str, login: str) -> None:
-        """The right password: forget the failures, and spare this pair the limit of its address."""
+    def _count_address(self, address: str, now: float) -> None:
+        recent = [at for at in self._address.pop(address, []) if now - at < ADDRESS_WINDOW_SECONDS]
+        if len(self._address) >= MOST_KEYS:
+            self._address.pop(next(iter(self._address)))
+        self._address[address] = [*recent[-ADDRESS_FAILURES + 1 :], now]
+
+    def succeeded(self, source: Source, login: str) -> None:
+        """The right one: forget the failures."""
         with self._lock:
-            self._failures.pop((address, login), None)
-            self._welcome.add((address, login))
+            self._failures.pop((source, login), None)

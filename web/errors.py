@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from cases import errors as cases
 from storage.database import DatabaseAway
-from web.faults import NotLoggedIn, Refused
+from web.faults import NotLoggedIn, OwesTotp, Refused
 from web.login import current, login_address
 from web.render import is_fragment, page, translate
 
@@ -71,9 +71,17 @@ def not_logged_in(request: Request, _error: NotLoggedIn) -> Response:
     return problem(request, "error.session", 401)
 
 
-def not_visible(request: Request, _error: cases.NotVisible) -> Response:
+def owes_totp(request: Request, _error: OwesTotp) -> Response:
+    wants_page = "text/html" in request.headers.get("accept", "")
+    if request.method == "GET" and wants_page and not is_fragment(request):
+        return RedirectResponse("/me/second-step", status_code=303)
+    return problem(request, "error.owes_totp", 403)
+
+
+def not_visible(request: Request, error: cases.NotVisible) -> Response:
     settle(request)
-    return problem(request, "error.missing", 404)
+    handed_over = isinstance(error, cases.HandedOver)
+    return problem(request, "error.handed_over" if handed_over else "error.missing", 404)
 
 
 def not_allowed(request: Request, _error: cases.NotAllowed) -> Response:
@@ -134,6 +142,7 @@ def install(app: FastAPI) -> None:
     handlers: list[tuple[type[Exception], Any]] = [
         (Refused, refused),
         (NotLoggedIn, not_logged_in),
+        (OwesTotp, owes_totp),
         (cases.NotVisible, not_visible),
         (cases.NotAllowed, not_allowed),
         (cases.Refused, faulty),

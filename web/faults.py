@@ -7,6 +7,10 @@ class NotLoggedIn(Exception):
     """No session, or one that has ended."""
 
 
+class OwesTotp(Exception):
+    """Her role demands a second step of logging in: nothing is open to her before it is set up."""
+
+
 class Refused(Exception):
     """A request we refuse: messages `<key>.title`, `<key>.remedy`; `field` if one is at fault."""
 

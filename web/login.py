@@ -1,8 +1,10 @@
 """Logging in and out, and the dependencies that tell a page who is looking.
 
 `viewer` is what nearly every handler wants; `signed_in` gives the whole log-in; `needs(...)` limits by role.
+A person's own page is web/me.py.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -14,10 +16,10 @@ from sqlalchemy.orm import Session
 
 from cases.permissions import Action, demand
 from storage.viewer import Viewer
-from web.attempts import Attempts
-from web.faults import NotLoggedIn, Refused
-from web.messages import LANGUAGES
-from web.render import event, is_fragment, page
+from web.attempts import Attempts, Source
+from web.checks import COME_AGAIN_SECONDS, Checks
+from web.faults import NotLoggedIn, OwesTotp
+from web.render import page
 from web.services import Services
 from web.sessions import Login, Sessions
 
@@ -25,9 +27,32 @@ router = APIRouter()
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
+BROWSER_SECONDS = 400 * 86_400  # how long a browser is known; what browsers keep a cookie at most
+
+
 def cookie_name(request: Request) -> str:
     """One name per port: browsers share cookies between the ports of a host, two hotlines must not."""
-    return f"hotline_session_{request.url.port or request.url.scheme}"
+    return _cookie(request, "session")
+
+
+def _cookie(request: Request, what: str) -> str:
+    """Under HTTPS with the prefix by which browsers take it from this very host alone (RFC 6265bis)."""
+    prefix = "__Host-" if request.url.scheme == "https" else ""
+    return f"{prefix}hotline_{what}_{request.url.port or request.url.scheme}"
+
+
+def _set_cookie(
+    request: Request, answer: Response, what: str, value: str, seconds: int | None = None
+) -> None:
+    answer.set_cookie(
+        _cookie(request, what),
+        value,
+        max_age=seconds,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+        path="/",
+    )
 
 
 def address(request: Request) -> str:
@@ -55,10 +80,23 @@ def current(request: Request, within: Session | None = None) -> Login | None:
 
 
 def signed_in(request: Request) -> Login:
-    """Dependency: the log-in; raises NotLoggedIn, which becomes the log-in page or a notice."""
+    """Dependency: the log-in; raises NotLoggedIn, which becomes the log-in page or a notice, or OwesTotp."""
+    return _whole(current(request))
+
+
+def half_signed_in(request: Request) -> Login:
+    """Dependency of the few pages that are open to who owes a second step: to set it up, or to leave."""
     found = current(request)
     if found is None:
         raise NotLoggedIn
+    return found
+
+
+def _whole(found: Login | None) -> Login:
+    if found is None:
+        raise NotLoggedIn
+    if found.owes_totp:
+        raise OwesTotp
     return found
 
 
@@ -93,9 +131,7 @@ def needs_within(action: Action) -> Callable[[Handler], Handler]:
 
 def viewer_within(request: Request, session: Session, action: Action) -> Viewer:
     """What `needs` gives, asked in a transaction that is open already: a ring leaves no time for two."""
-    found = current(request, session)
-    if found is None:
-        raise NotLoggedIn
+    found = _whole(current(request, session))
     demand(found.viewer, action)
     return found.viewer
 
@@ -128,22 +164,86 @@ def log_in(
     """Checks the password; a wrong one gives the page back with what was typed and a reason."""
     name, target = name.strip().lower(), local_path(next)
     attempts: Attempts = request.app.state.attempts
-    wait = attempts.wait_seconds(address(request), name)
-    if wait > 0:
-        again = {"Retry-After": str(int(wait) + 1)}
-        context = {"next": target, "name": name, "error": "login.wait", "seconds": int(wait) + 1}
-        return page(request, "login.html", 429, again, **context)
+    checks: Checks = request.app.state.checks
     sessions: Sessions = request.app.state.sessions
-    token = sessions.begin(name, password, address(request), request.headers.get("user-agent", ""))
-    if token is None:
-        attempts.failed(address(request), name)
+    source = source_of(request)
+    wait = attempts.wait_seconds(source, name)
+    if wait > 0:
+        return _again(request, "login.html", "login.wait", int(wait) + 1, next=target, name=name)
+    with checks.turn(source) as admitted:
+        if not admitted:
+            return _again(request, "login.html", "login.busy", COME_AGAIN_SECONDS, next=target, name=name)
+        begun = sessions.begin(name, password, address(request), request.headers.get("user-agent", ""))
+    if begun is None:
+        attempts.failed(source, name)
         error = "login.wrong" if name and password else "login.empty"
         return page(request, "login.html", 422, next=target, name=name, error=error)
-    attempts.succeeded(address(request), name)
+    attempts.succeeded(source, name)
+    if begun.awaits_code:
+        answer: Response = RedirectResponse(f"/login/code?next={quote(target)}", status_code=303)
+        _set_cookie(request, answer, "session", begun.token)
+        return answer
+    return let_in(request, begun.token, target)
+
+
+@router.get("/login/code")
+def code_page(request: Request, next: str = "/") -> Response:
+    """Asks for the app's code, of whoever gave the right password just now."""
+    sessions: Sessions = request.app.state.sessions
+    if sessions.awaiting(request.cookies.get(cookie_name(request), "")) is None:
+        return RedirectResponse(f"/login?next={quote(local_path(next))}", status_code=303)
+    return page(request, "login_code.html", next=local_path(next), error="")
+
+
+@router.post("/login/code")
+def give_code(
+    request: Request,
+    code: Annotated[str, Form(max_length=40)] = "",
+    next: Annotated[str, Form(max_length=2000)] = "/",
+) -> Response:
+    """The second step: a code of the app, or a recovery code."""
+    sessions: Sessions = request.app.state.sessions
+    attempts: Attempts = request.app.state.attempts
+    token, target = request.cookies.get(cookie_name(request), ""), local_path(next)
+    login = sessions.awaiting(token)
+    if login is None:
+        return page(request, "login.html", 422, next=target, name="", error="login.anew")
+    source, counted = source_of(request), f"code {login}"
+    wait = attempts.wait_seconds(source, counted)
+    if wait > 0:
+        return _again(request, "login_code.html", "login.wait", int(wait) + 1, next=target)
+    whole = sessions.prove(token, code)
+    if whole is None:
+        attempts.failed(source, counted)
+        if sessions.awaiting(token) is None:
+            return page(request, "login.html", 422, next=target, name=login, error="login.anew")
+        return page(request, "login_code.html", 422, next=target, error="login.code_wrong")
+    attempts.succeeded(source, counted)
+    return let_in(request, whole, target)
+
+
+def let_in(request: Request, token: str, target: str) -> Response:
+    """The answer to a log-in that is whole: its cookie, and the one by which the browser is known."""
+    sessions: Sessions = request.app.state.sessions
+    known = sessions.remember_browser(request.cookies.get(_cookie(request, "browser"), ""))
     answer = RedirectResponse(target, status_code=303)
-    secure = request.url.scheme == "https"
-    answer.set_cookie(cookie_name(request), token, httponly=True, samesite="lax", secure=secure, path="/")
+    _set_cookie(request, answer, "session", token)
+    _set_cookie(request, answer, "browser", known, BROWSER_SECONDS)
     return answer
+
+
+def source_of(request: Request) -> Source:
+    """Where a try to log in comes from: the browser, if it is known, else its address."""
+    sessions: Sessions = request.app.state.sessions
+    token = request.cookies.get(_cookie(request, "browser"), "")
+    if token and sessions.knows_browser(token):
+        return Source(hashlib.sha256(token.encode()).hexdigest(), known=True)
+    return Source(address(request))
+
+
+def _again(request: Request, template: str, error: str, seconds: int, **context: str) -> Response:
+    again = {"Retry-After": str(seconds)}
+    return page(request, template, 429, again, error=error, seconds=seconds, **context)
 
 
 @router.get("/hotline-ca.crt")
@@ -163,52 +263,10 @@ def log_out(request: Request) -> Response:
     if found:
         sessions: Sessions = request.app.state.sessions
         sessions.end(request.cookies.get(cookie_name(request), ""))
-        request.app.state.hub.close_session(found.token_hash)
+        request.app.state.hub.close_session(found.session_id)
     answer = RedirectResponse("/login", status_code=303)
-    answer.delete_cookie(cookie_name(request), path="/")
-    return answer
-
-
-@router.get("/me")
-def me(request: Request, _login: Annotated[Login, Depends(signed_in)]) -> Response:
-    """The person's own choices: language and light or dark."""
-    return page(request, "me.html")
-
-
-@router.post("/me/language")
-def set_language(
-    request: Request,
-    login: Annotated[Login, Depends(signed_in)],
-    language: Annotated[str, Form()],
-) -> Response:
-    """Changes the language of this person; the shell's words change in place, the phone stays."""
-    if language not in LANGUAGES:
-        raise Refused("error.language")
-    sessions: Sessions = request.app.state.sessions
-    sessions.set_language(login, language)
-    del request.state.login
-    current(request)
-    if not is_fragment(request):
-        return RedirectResponse("/me", status_code=303)
-    return page(request, "me.html", headers=event("hotline:language", language), rail_too=True)
-
-
-@router.post("/me/theme")
-def set_theme(
-    request: Request,
-    _login: Annotated[Login, Depends(signed_in)],
-    theme: Annotated[str, Form()],
-) -> Response:
-    """Light, dark or as the machine has it; a cookie, because it belongs to the screen."""
-    if theme not in ("auto", "light", "dark"):
-        raise Refused("error.theme")
-    request.cookies["theme"] = theme
-    if is_fragment(request):
-        answer: Response = page(request, "me.html", headers=event("hotline:theme", theme))
-    else:
-        answer = RedirectResponse("/me", status_code=303)
     secure = request.url.scheme == "https"
-    answer.set_cookie("theme", theme, max_age=31_536_000, samesite="lax", secure=secure, path="/")
+    answer.delete_cookie(cookie_name(request), path="/", secure=secure, httponly=True)
     return answer
 
 

@@ -57,6 +57,8 @@ MARKS: dict[str, dict[str, Mark]] = {
     },
     "person": {"active": Mark("tick"), "left": Mark("square", "quiet")},
     "sealed": {"sealed": Mark("diamond", "warn")},
+    "session": {"this": Mark("dot")},
+    "second_step": {"on": Mark("tick"), "off": Mark("ring", "quiet")},
 }
 
 

@@ -19,6 +19,7 @@ from cases.permissions import may
 from routing.numbers import display
 from web import moments
 from web.assets import StaticFolders
+from web.browsers import named
 from web.marks import mark
 from web.messages import LANGUAGES, Catalogue, preferred
 from web.services import Room, Services
@@ -76,6 +77,7 @@ class Renderer:
             t=t, lang=language, static=self.static.address, mark=mark, may=may, policy=self.services.policy
         )
         environment.filters["phone"] = display
+        environment.filters["browser"] = lambda user_agent: named(user_agent) or t("session.unknown_browser")
         environment.filters.update(
             {name: _bound(function, t, zone) for name, function in moments.FILTERS.items()}
         )

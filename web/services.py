@@ -17,6 +17,7 @@ from cases.permissions import Action
 from routing.policy import Policy
 from storage.database import Database
 from storage.notify import Note
+from storage.viewer import Role
 
 HOST = re.compile(r"[a-z0-9.:-]{1,253}")
 
@@ -66,6 +67,8 @@ class Services:
     authority: Path | None = None  # the certificate that other PCs have to trust; there may be no such file
     notes: Callable[[], Iterable[Note]] | None = None
     operations: Operations = field(default_factory=Operations)
+    totp_roles: tuple[Role, ...] = ()  # who must have a second step of logging in
+    phone_secrets: Any = None  # the AmiLink by which telephony/phone_secrets.py reaches Asterisk, or None
 
 
 @dataclass(frozen=True, slots=True)

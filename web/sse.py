@@ -7,7 +7,7 @@ Each message is `{"event": "<topic kind>.<event>", "data": {ids}}` (`person.offe
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Annotated, Any
 
 import structlog
@@ -36,8 +36,8 @@ class Subscriber:
     """One open stream."""
 
     def __init__(self, login: Login) -> None:
-        self.topics = {f"person:{login.viewer.person_id}", "board", "*"}
-        self.token_hash = login.token_hash
+        self.topics = {f"person:{login.viewer.person_id}", f"session:{login.session_id}", "board", "*"}
+        self.session_id = login.session_id
         self.queue: asyncio.Queue[str | None] = asyncio.Queue(WAITING_EVENTS)
         self.dropped = False
 
@@ -77,20 +77,26 @@ class Hub:
         name = event if topic == "*" else f"{topic.partition(':')[0]}.{event}"
         self._soon(self._deliver, topic, message(name, data))
 
-    def close_session(self, token_hash: str) -> None:
-        """End the streams of a session that was logged out."""
-        self._soon(self._end, token_hash)
+    def close_session(self, session_id: int) -> None:
+        """End the streams of a session that is over; each is told so first."""
+        self.publish(f"session:{session_id}", "ended", {})
+        self._soon(self._end, session_id)
 
     def close_all(self) -> None:
         """End every stream (the process stops)."""
         self._soon(self._end, None)
 
-    def feed(self, notes: Iterable[Note]) -> None:
+    def feed(self, notes: Iterable[Note], session_ended: Callable[[int], None]) -> None:
         """Publish notes for ever, in a thread of its own; `notes` reconnects by itself."""
 
         def run() -> None:
             for note in notes:
-                self.publish(note.topic, note.event, note.data)
+                kind, _, which = note.topic.partition(":")
+                if kind == "session":
+                    session_ended(int(which))
+                    self.close_session(int(which))
+                else:
+                    self.publish(note.topic, note.event, note.data)
 
         threading.Thread(target=run, name="notes", daemon=True).start()
 
@@ -103,9 +109,9 @@ class Hub:
             if topic in subscriber.topics:
                 subscriber.put(item)
 
-    def _end(self, token_hash: str | None) -> None:
+    def _end(self, session_id: int | None) -> None:
         for subscriber in self._subscribers:
-            if token_hash in (None, subscriber.token_hash):
+            if session_id in (None, subscriber.session_id):
                 subscriber.put(None)
 
 

@@ -90,6 +90,8 @@ function listen() {
 }
 listen();
 
+document.addEventListener("hotline:session.ended", () => notify(notices().dataset.ended, notices().dataset.endedRemedy));
+
 document.addEventListener("click", (event) => {
   const close = event.target.closest("[data-close]");
   if (close) close.closest(".notice").remove();

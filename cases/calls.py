@@ -16,18 +16,20 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from cases import drafts, journal, lab
 from cases.errors import NotVisible, Refused
-from cases.permissions import Action, demand
+from cases.permissions import Action, demand, rule
+from cases.sealed import seal_ticket
 from cases.search import OfCalls, newest, of_calls
 from cases.visible import name, name_readers, visible_calls
 from routing.numbers import Number, normalise
 from routing.policy import Policy
-from storage.notify import Note, notify, notify_all
+from storage.notify import Note, notify_all
 from storage.tables import (
     Call,
     Caller,
     CallerNumber,
     CallLeg,
     CallStep,
+    Named,
     Person,
     PersonDuty,
     Ticket,
@@ -187,7 +189,6 @@ def open_call(session: Session, arrival: Arrival, policy: Policy) -> Opening:
         "began_at": arrival.at,
     }
     token: str = session.connection().execute(_open(told) if told else _OPEN, facts).scalar_one()
-    notify(session, "board", "call", call_id=arrival.call_id)
     preferred, gave_up = _just_now(session, number.number, arrival)
     return Opening(
         offer_token=token,
@@ -237,7 +238,7 @@ def route_call(
     call.queued_at = call.queued_at or queued_at
     if sealed:
         seal_call(session, call_id, policy)
-    notify(session, "board", "call", call_id=call_id)
+    tell_of(session, [call])
 
 
 def seal_call(session: Session, call_id: str, policy: Policy) -> None:
@@ -249,7 +250,7 @@ def seal_call(session: Session, call_id: str, policy: Policy) -> None:
         name(session, call.agent_id, "answered", call_id=call_id)
     linked = select(TicketCall.ticket_id).where(TicketCall.call_id == call_id)
     for ticket in session.scalars(select(Ticket).where(Ticket.id.in_(linked), Ticket.sealed.is_(False))):
-        ticket.sealed = True
+        seal_ticket(session, ticket)
         name_readers(session, policy, ticket_id=ticket.id)
         if ticket.created_by is not None:
             name(session, ticket.created_by, "saved", ticket_id=ticket.id)
@@ -273,14 +274,22 @@ def advance(session: Session, told: Mapping[str, Progress]) -> None:
     for call in calls:
         _advance(session, call, told[call.id])
     session.flush()
-    agents = [call for call in calls if call.agent_id is not None and told[call.id].ended_at]
-    notify_all(
-        session,
-        [
-            *(Note("board", "call", {"call_id": call.id}) for call in calls),
-            *(Note(f"person:{call.agent_id}", "call", {"call_id": call.id}) for call in agents),
-        ],
-    )
+    tell_of(session, calls)
+
+
+def tell_of(session: Session, calls: Iterable[Call]) -> None:
+    """Pages that show these calls are drawn again. Of a sealed one only those named for it hear; of one
+    that is still in the menu nobody, as it may yet be sealed."""
+    calls = list(calls)
+    notes = [
+        Note("board", "call", {"call_id": call.id})
+        for call in calls
+        if not call.sealed and (call.queued_at or call.answered_at or call.outcome != "live")
+    ]
+    if sealed := [call.id for call in calls if call.sealed]:
+        named = select(Named.person_id, Named.call_id).where(Named.call_id.in_(sealed))
+        notes += [Note(f"person:{who}", "call", {"call_id": key}) for who, key in session.execute(named)]
+    notify_all(session, notes)
 
 
 def _advance(session: Session, call: Call, told: Progress) -> None:
@@ -334,11 +343,14 @@ def close_call(
         raise NotVisible(f"no call {call_id}")
     if session.scalar(select(TicketCall.ticket_id).where(TicketCall.call_id == call_id).limit(1)):
         raise Refused({"reason": "has_ticket"})
-    journal.append(session, viewer, "call.closed", "call", call_id, reason=reason, was=call.closed_reason)
+    allowed = rule(viewer, Action.WRITE_TICKETS, sealed=call.sealed)
+    journal.append(
+        session, viewer, "call.closed", "call", call_id, rule=allowed, reason=reason, was=call.closed_reason
+    )
     call.closed_reason, call.closed_note = reason, note.strip()
     call.closed_by, call.closed_at = viewer.person_id, datetime.now(UTC)
     drafts.drop(session, viewer, call_id)
-    notify(session, "board", "call", call_id=call_id)
+    tell_of(session, [call])
     return call
 
 

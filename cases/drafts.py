@@ -9,7 +9,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from cases.permissions import Action, demand
-from storage.tables import Draft
+from cases.sealed import missing_call
+from cases.visible import visible_calls
+from storage.tables import Call, Draft
 from storage.viewer import Viewer
 
 
@@ -25,8 +27,13 @@ class DraftState:
 def keep_draft(
     session: Session, viewer: Viewer, call_id: str, body: dict[str, Any], revision: int
 ) -> DraftState:
-    """Store what is typed, unless a later revision is stored already; returns what is stored now."""
+    """Store what is typed, unless a later revision is stored already; returns what is stored now.
+
+    Raises NotVisible: beside a call that she does not see, there is nothing to be typed.
+    """
     demand(viewer, Action.WRITE_TICKETS)
+    if session.scalar(visible_calls(viewer).where(Call.id == call_id).with_only_columns(Call.id)) is None:
+        raise missing_call(session, viewer, call_id)
     row = insert(Draft).values(person_id=viewer.person_id, call_id=call_id, body=body, revision=revision)
     session.execute(
         row.on_conflict_do_update(

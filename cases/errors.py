@@ -1,10 +1,19 @@
 """What an act may answer instead of being done."""
 
+from datetime import datetime
 from typing import Any
 
 
 class NotVisible(LookupError):
     """There is no such thing, or not for this viewer: the two are never told apart."""
+
+
+class HandedOver(NotVisible):
+    """She had it, and handed it over `at`: it tells her only what she knows."""
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__("handed over")
+        self.at = at
 
 
 class NotAllowed(PermissionError):

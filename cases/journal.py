@@ -11,12 +11,16 @@ from sqlalchemy.orm import Session
 from storage.tables import Journal
 from storage.viewer import COMMAND_LINE, Viewer
 
+MATTERS = ("call", "ticket", "recording")
+PLAIN = ("person", "unit", "journal", "key", "policy", "retention")  # tell of no call or ticket
+SUBJECTS = (*MATTERS, *PLAIN)
+
 _FACTS = ("act", "subject_kind", "subject_id")
 _ONCE = insert(Journal.__table__).from_select(  # type: ignore[arg-type]
-    ["actor_id", *_FACTS, "address"],
+    ["actor_id", "session_id", *_FACTS, "rule", "address"],
     select(
-        bindparam("actor_id", type_=BigInteger),
-        *(bindparam(name, type_=String) for name in (*_FACTS, "address")),
+        *(bindparam(name, type_=BigInteger) for name in ("actor_id", "session_id")),
+        *(bindparam(name, type_=String) for name in (*_FACTS, "rule", "address")),
     ).where(
         ~exists().where(
             Journal.actor_id == bindparam("actor_id"),
@@ -26,10 +30,13 @@ _ONCE = insert(Journal.__table__).from_select(  # type: ignore[arg-type]
 )
 
 
-def append_once(session: Session, viewer: Viewer, act: str, subject_kind: str, subject_id: str) -> None:
+def append_once(
+    session: Session, viewer: Viewer, act: str, subject_kind: str, subject_id: str, *, rule: str = ""
+) -> None:
     """One entry, unless this person has the same already."""
-    facts = {"act": act, "subject_kind": subject_kind, "subject_id": subject_id}
-    session.connection().execute(_ONCE, facts | {"actor_id": viewer.person_id, "address": viewer.address})
+    facts = {"act": act, "subject_kind": subject_kind, "subject_id": subject_id, "rule": rule}
+    who = {"actor_id": viewer.person_id, "session_id": viewer.session, "address": viewer.address}
+    session.connection().execute(_ONCE, facts | who)
 
 
 def append(
@@ -44,7 +51,9 @@ def append(
 ) -> None:
     """One entry; a viewer of None is the system itself. `detail` holds codes, ids and counts only.
 
-    `rule`: the cell that allowed it, as cases/permissions.rule says it.
+    `subject_kind` is one of SUBJECTS; whoever may not see the subject does not see the entry. An entry about
+    something else that concerns a call or ticket has its id in the detail, as `call` or `ticket`, to the same
+    end. `rule`: the cell that allowed it, as cases/permissions.rule says it.
     """
     person = viewer is not None and viewer.person_id != COMMAND_LINE.person_id
     session.add(
@@ -56,5 +65,6 @@ def append(
             rule=rule,
             detail=detail,
             address=viewer.address if viewer else "",
+            session_id=viewer.session if viewer else None,
         )
     )

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -26,10 +26,10 @@ from sqlalchemy.orm import Session
 
 from cases import journal, lab
 from cases.drafts import DraftState, state_of
-from cases.errors import NotVisible
-from cases.permissions import Action, demand
+from cases.permissions import Action, demand, rule
+from cases.sealed import missing_call
 from cases.states import OPEN
-from cases.visible import name, visible_calls, visible_tickets
+from cases.visible import OFFERED, name, visible_calls, visible_tickets
 from routing.numbers import display
 from storage.tables import Call, Caller, CallLeg, Draft, Named, PersonDuty, Ticket, TicketCall
 from storage.viewer import Viewer
@@ -49,40 +49,49 @@ class Pop:
     tickets: list[Ticket]  # saved from this very call
     open_tickets: list[Ticket]  # the caller's others that are still open
     draft: DraftState | None
+    rings_here: bool = False  # it was just proven that it is offered to the viewer
 
 
 _Found = tuple[Call, Caller | None, Draft | None, bool]
 
-OFFERED = "offered"  # why somebody is named for a sealed call: it rings at her phone
 
-
-def _no_longer_offered(call_id: Any, person_id: Any) -> ColumnElement[bool]:
-    """It rang there in vain, or the call is over, and she never had the caller."""
-    hers = (CallLeg.call_id == call_id, CallLeg.person_id == person_id)
-    over = exists().where(Call.id == call_id, Call.outcome != "live")
-    open_still = and_(CallLeg.ended_at.is_(None), ~over)
-    return and_(
-        or_(over, exists().where(*hers)),
-        ~exists().where(*hers, or_(CallLeg.answered_at.is_not(None), open_still)),
-    )
-
-
-def _offer() -> Select[str, bool, bool]:
-    """call_id, person_id → token, seal, and whether the person's own offer has ended in vain.
+def _offer() -> Select[str, bool, bool, bool]:
+    """call_id, person_id → token, seal, whether it rings at the person, whether her ring ended in vain.
 
     The live picture knows of a second ring before the channel events do.
     """
     call_id, person_id = bindparam("call_id", type_=String), bindparam("person_id", type_=BigInteger)
-    rings = exists().where(PersonDuty.person_id == person_id, PersonDuty.live_call_id == call_id)
-    ended = and_(_no_longer_offered(call_id, person_id), ~rings)
-    return select(Call.offer_token, Call.sealed, ended.label("ended")).where(Call.id == call_id)
+    hers = (CallLeg.call_id == call_id, CallLeg.person_id == person_id)
+    over = Call.outcome != "live"
+    open_still = and_(CallLeg.ended_at.is_(None), ~over)
+    ended = and_(or_(over, exists().where(*hers)), ~exists().where(*hers, open_still))
+    rings = _rings(call_id, person_id)
+    return select(Call.offer_token, Call.sealed, rings.label("rings"), ended.label("ended")).where(
+        Call.id == call_id
+    )
+
+
+def _rings(call_id: Any, person_id: Any) -> ColumnElement[bool]:
+    return exists().where(PersonDuty.person_id == person_id, PersonDuty.live_call_id == call_id)
+
+
+def _over_for_her() -> ColumnElement[bool]:
+    """A person named for an offer: the call is over, or a leg of hers ended after she was offered it last.
+
+    Who got the caller is named for that instead.
+    """
+    over = exists().where(Call.id == Named.call_id, Call.outcome != "live")
+    hers = (CallLeg.call_id == Named.call_id, CallLeg.person_id == Named.person_id)
+    parted = exists().where(*hers, CallLeg.ended_at >= Named.at)
+    still = exists().where(*hers, CallLeg.ended_at.is_(None))
+    return or_(over, and_(parted, ~still, ~_rings(Named.call_id, Named.person_id)))
 
 
 _OFFER = _offer()
 _ENDED = (
     delete(Named)
     .where(Named.call_id == any_(bindparam("call_ids", type_=ARRAY(String))), Named.why == OFFERED)
-    .where(_no_longer_offered(Named.call_id, Named.person_id))
+    .where(_over_for_her())
     .returning(Named.call_id, Named.person_id)
 )
 
@@ -147,22 +156,24 @@ def offered(session: Session, viewer: Viewer, call_id: str, token: str = "") -> 
     """The record of a call that rings at the viewer's phone.
 
     The right token proves that it rings there, and lets her see a sealed call from now on, until the
-    ring has ended in vain; without it plain visibility applies. Raises NotVisible.
+    ring has ended without her getting the caller; without it plain visibility applies. Raises NotVisible.
     """
     demand(viewer, Action.SEE_CALLS)
     found = _find(session, viewer, call_id)
-    offer = found[0] if found else _unseen(session, viewer, call_id)
-    if offer is not None and token and hmac.compare_digest(offer.offer_token.encode(), token.encode()):
+    offer = found[0] if found and token else _offered_to(session, viewer, call_id)
+    proven = offer is not None and _is_proven(offer, token)
+    if offer is not None and proven:
         # Once per person and call: a page that is drawn again is no second offer.
         journal.append_once(session, viewer, "call.offered", "call", call_id)
         if offer.sealed:
             name(session, viewer.person_id, OFFERED, call_id=call_id)
             found = _find(session, viewer, call_id)
-    return _pop(session, viewer, call_id, found)
+    return replace(_pop(session, viewer, call_id, found), rings_here=proven)
 
 
 def end_offers(session: Session, call_ids: Collection[str]) -> None:
-    """Whom these sealed calls rang at in vain loses sight of them, which is journalled. Twice is harmless.
+    """Whom these sealed calls rang at, and who did not get the caller, loses sight of them: also a colleague
+    who was only consulted. Journalled; twice is harmless.
 
     To be told when a ring or a call has ended, after its legs are stored.
     """
@@ -171,14 +182,29 @@ def end_offers(session: Session, call_ids: Collection[str]) -> None:
 
 
 def read_call(session: Session, viewer: Viewer, call_id: str) -> Pop:
-    """A call's record for whoever may see it; reading a sealed one is journalled. Raises NotVisible."""
-    return _pop(session, viewer, call_id, _find(session, viewer, call_id))
+    """A call's record for whoever may see it, which is journalled. Raises NotVisible."""
+    found = _find(session, viewer, call_id)
+    if found is not None:
+        _note_reading(session, viewer, found[0])
+    return _pop(session, viewer, call_id, found)
 
 
-def _unseen(session: Session, viewer: Viewer, call_id: str) -> Row[str, bool, bool] | None:
-    """A call that she does not see, if it may be ringing at her phone."""
+def _note_reading(session: Session, viewer: Viewer, call: Call) -> None:
+    allowed = rule(viewer, Action.SEE_CALLS, sealed=call.sealed)
+    journal.append(session, viewer, "call.read", "call", call.id, rule=allowed)
+
+
+def _offered_to(session: Session, viewer: Viewer, call_id: str) -> Row[str, bool, bool, bool] | None:
+    """What proves that a call is offered to her, unless her ring has ended."""
     row = session.execute(_OFFER, {"call_id": call_id, "person_id": viewer.person_id}).one_or_none()
-    return None if row is None or row.ended else row
+    return None if row is None or (row.ended and not row.rings) else row
+
+
+def _is_proven(offer: Call | Row[str, bool, bool, bool], token: str) -> bool:
+    """By its token, or, as a hardware phone shows none, by Asterisk's seeing the call at her phone."""
+    if token and hmac.compare_digest(offer.offer_token.encode(), token.encode()):
+        return True
+    return not isinstance(offer, Call) and bool(offer.rings)
 
 
 def _find(session: Session, viewer: Viewer, call_id: str) -> _Found | None:
@@ -188,10 +214,8 @@ def _find(session: Session, viewer: Viewer, call_id: str) -> _Found | None:
 
 def _pop(session: Session, viewer: Viewer, call_id: str, found: _Found | None) -> Pop:
     if found is None:
-        raise NotVisible(f"no call {call_id}")
+        raise missing_call(session, viewer, call_id)
     call, caller, typed, has_tickets = found
-    if call.sealed:
-        journal.append(session, viewer, "call.read", "call", call_id)
     asked = _asked(viewer)
     known = {"call_id": call_id, "number": call.number, "caller_id": call.caller_id}
     return Pop(

@@ -13,9 +13,10 @@ from cases import journal, lab
 from cases.errors import NotVisible
 from cases.permissions import Action, rule
 from cases.search import OfCalls, newest, of_calls
+from cases.ticket_numbers import called
 from cases.visible import visible_recordings, visible_tickets
 from storage.files import Plain, Sealed, opened
-from storage.tables import Call, CallLeg, CallStep, Person, Recording, Ticket, TicketCall
+from storage.tables import Call, CallLeg, CallStep, Person, Recording, TicketCall
 from storage.viewer import Viewer
 
 LEDGER_LOOKS_BACK = timedelta(days=30)  # for calls without recording: not over the years at each sweep
@@ -134,7 +135,9 @@ def mark_gap(session: Session, call_id: str, name: str, note: str, began_at: dat
 
 def unsettled(session: Session) -> list[Recording]:
     """Recordings that began and were neither kept nor given up."""
-    return list(session.scalars(select(Recording).where(Recording.state == "open").order_by(Recording.id)))
+    return list(
+        session.scalars(select(Recording).where(Recording.state == "open").order_by(Recording.began_at))
+    )
 
 
 def calls_without_recording(session: Session, ended_before: datetime) -> list[str]:
@@ -168,7 +171,7 @@ def find_recordings(session: Session, viewer: Viewer, search: RecordingSearch) -
     """Recordings that the viewer may hear but the lab's, newest first."""
     query = of_calls(visible_recordings(viewer), search).where(lab.real_call())
     if search.ticket:
-        mine = visible_tickets(viewer).where(Ticket.number == search.ticket).subquery()
+        mine = visible_tickets(viewer).where(called(search.ticket)).subquery()
         linked = select(TicketCall.call_id).join(mine, mine.c.id == TicketCall.ticket_id)
         query = query.where(Recording.call_id.in_(linked))
     found = session.scalars(newest(query, Recording.began_at, Recording.id, search)).all()

@@ -15,6 +15,7 @@ from cases import journal
 from cases.errors import NotAllowed, NotVisible, Refused
 from cases.lab import real_person
 from cases.permissions import Action, demand, rule
+from cases.ticket_numbers import called
 from cases.visible import visible_calls, visible_tickets
 from storage.tables import Call, Person, Recusal, Ticket
 from storage.viewer import Viewer
@@ -100,7 +101,7 @@ def _matter(session: Session, viewer: Viewer, action: Action, kind: Kind, key: s
     found: Call | Ticket | None = (
         session.scalar(visible_calls(viewer, action).where(Call.id == key))
         if kind == "call"
-        else session.scalar(visible_tickets(viewer, action).where(Ticket.number == key))
+        else session.scalar(visible_tickets(viewer, action).where(called(key)))
     )
     if found is None:
         raise NotVisible(f"no {kind} {key}")

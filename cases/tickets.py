@@ -4,26 +4,27 @@ A ticket of a sealed kind, or of a sealed call, is sealed together with its call
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from cases import drafts, journal, units
-from cases.calls import seal_call
+from cases import drafts, journal, ticket_numbers, units
+from cases.calls import seal_call, tell_of
 from cases.deadlines import deadline, load_calendar
-from cases.errors import Conflict, NotVisible, Refused
-from cases.permissions import Action, demand
+from cases.errors import Conflict, Refused
+from cases.permissions import Action, demand, rule
+from cases.sealed import missing_call, missing_ticket, seal_ticket
 from cases.search import Search, newest
 from cases.states import OPEN, Event, State, after
 from cases.ticket_form import TicketForm, check, contact, title_of
+from cases.ticket_numbers import called
 from cases.visible import name, name_readers, visible_calls, visible_recordings, visible_tickets
 from routing.policy import Policy
 from storage import outbox
 from storage.notify import notify
-from storage.tables import Call, Caller, CallerNumber, Recording, Ticket, TicketCall, TicketDay, Unit
+from storage.tables import Call, Caller, CallerNumber, Recording, Ticket, TicketCall, Unit
 from storage.viewer import Viewer
 
 
@@ -63,7 +64,7 @@ def save_ticket(
     due = deadline(now, form.kind, form.choice, form.urgency, policy, load_calendar(session))
     sealed = form.sealed or policy.kind(form.kind).sealed or (call is not None and call.sealed)
     ticket = Ticket(
-        number=_next_number(session, now.astimezone(policy.zone).date()),
+        number=ticket_numbers.draw(session, now.astimezone(policy.zone).date()),
         state=State.DONE if form.done else State.ACCEPTED,
         channel=form.channel,
         sealed=sealed,
@@ -80,9 +81,13 @@ def save_ticket(
     )
     session.add(ticket)
     session.flush()
+    ticket_numbers.belongs(session, ticket)
     if call is not None:
         _link(session, viewer, ticket, call)
-    journal.append(session, viewer, "ticket.created", "ticket", ticket.id, kind=ticket.kind, call=call_id)
+    allowed = rule(viewer, Action.WRITE_TICKETS, sealed=sealed)
+    journal.append(
+        session, viewer, "ticket.created", "ticket", ticket.id, rule=allowed, kind=ticket.kind, call=call_id
+    )
     _seal_or_tell(session, viewer, ticket, policy)
     if form.reply_wanted and not form.done and not sealed:
         outbox.put(session, "ticket.accepted", {"ticket_id": ticket.id})
@@ -117,7 +122,8 @@ def change_ticket(
             ticket.created_at, form.kind, form.choice, form.urgency, policy, load_calendar(session)
         )
         ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
-    ticket.sealed = ticket.sealed or form.sealed or policy.kind(form.kind).sealed
+    if not ticket.sealed and (form.sealed or ("kind" in changed and policy.kind(form.kind).sealed)):
+        seal_ticket(session, ticket)
     _touch(session, viewer, ticket, "ticket.changed", fields=changed)
     units.withdraw_from_accused(session, viewer, ticket)
     _seal_or_tell(session, viewer, ticket, policy)
@@ -137,12 +143,12 @@ def move_ticket(session: Session, viewer: Viewer, number: str, event: Event, ver
 
 
 def open_ticket(session: Session, viewer: Viewer, number: str) -> TicketRecord:
-    """A ticket to read; reading a sealed one is journalled. Raises NotVisible."""
-    ticket = session.scalar(visible_tickets(viewer).where(Ticket.number == number))
+    """A ticket to read, which is journalled. Raises NotVisible."""
+    ticket = session.scalar(visible_tickets(viewer).where(called(number)))
     if ticket is None:
-        raise NotVisible(f"no ticket {number}")
-    if ticket.sealed:
-        journal.append(session, viewer, "ticket.read", "ticket", ticket.id)
+        raise missing_ticket(session, viewer, number)
+    allowed = rule(viewer, Action.SEE_TICKETS, sealed=ticket.sealed)
+    journal.append(session, viewer, "ticket.read", "ticket", ticket.id, rule=allowed)
     linked = select(TicketCall.call_id).where(TicketCall.ticket_id == ticket.id)
     calls = visible_calls(viewer).where(Call.id.in_(linked)).order_by(Call.began_at)
     recordings = visible_recordings(viewer).where(Recording.call_id.in_(linked)).order_by(Recording.began_at)
@@ -205,15 +211,15 @@ def _call_for(session: Session, viewer: Viewer, call_id: str) -> Call:
         visible_calls(viewer, Action.WRITE_TICKETS).where(Call.id == call_id).with_for_update(of=Call)
     )
     if call is None:
-        raise NotVisible(f"no call {call_id}")
+        raise missing_call(session, viewer, call_id)
     return call
 
 
 def _locked(session: Session, viewer: Viewer, number: str) -> Ticket:
-    mine = visible_tickets(viewer, Action.WRITE_TICKETS).where(Ticket.number == number)
+    mine = visible_tickets(viewer, Action.WRITE_TICKETS).where(called(number))
     ticket = session.scalar(mine.with_for_update(of=Ticket))
     if ticket is None:
-        raise NotVisible(f"no ticket {number}")
+        raise missing_ticket(session, viewer, number)
     return ticket
 
 
@@ -226,24 +232,16 @@ def _saved_before(session: Session, viewer: Viewer, form: TicketForm) -> Ticket 
     return session.scalar(mine)
 
 
-def _next_number(session: Session, day: date) -> str:
-    """The day's next; its row stays locked to the end, so that numbers have no gaps and no twins."""
-    row = insert(TicketDay).values(day=day, last=1)
-    last = session.scalar(
-        row.on_conflict_do_update(
-            index_elements=[TicketDay.day], set_={"last": TicketDay.last + 1}
-        ).returning(TicketDay.last)
-    )
-    return f"{day:%y%m%d}{last:04d}"
-
-
 def _link(session: Session, viewer: Viewer, ticket: Ticket, call: Call) -> None:
     session.add(TicketCall(ticket_id=ticket.id, call_id=call.id))
     if call.closed_reason:
-        journal.append(session, viewer, "call.reopened", "call", call.id, was=call.closed_reason)
+        allowed = rule(viewer, Action.WRITE_TICKETS, sealed=call.sealed)
+        journal.append(
+            session, viewer, "call.reopened", "call", call.id, rule=allowed, was=call.closed_reason
+        )
         call.closed_reason, call.closed_note, call.closed_by, call.closed_at = "", "", None, None
     drafts.drop(session, viewer, call.id)
-    notify(session, "board", "call", call_id=call.id)
+    tell_of(session, [call])
 
 
 def _know_caller(session: Session, form: TicketForm, call: Call | None) -> int | None:
@@ -288,5 +286,6 @@ def _seal_or_tell(session: Session, viewer: Viewer, ticket: Ticket, policy: Poli
 def _touch(session: Session, viewer: Viewer, ticket: Ticket, act: str, **detail: Any) -> None:
     ticket.version += 1
     ticket.changed_at = datetime.now(UTC)
-    journal.append(session, viewer, act, "ticket", ticket.id, **detail)
+    allowed = rule(viewer, Action.WRITE_TICKETS, sealed=ticket.sealed)
+    journal.append(session, viewer, act, "ticket", ticket.id, rule=allowed, **detail)
     session.flush()

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from cases import journal
 from cases.errors import NotVisible, Refused
 from cases.permissions import Action, demand, rule
+from cases.ticket_numbers import called
 from cases.visible import name, visible_tickets
 from routing.policy import HandlingUnit
 from storage.notify import notify
@@ -79,7 +80,7 @@ def charge(session: Session, viewer: Viewer, number: str, unit_code: str) -> Uni
     that is unknown, that is accused or below the accused, or in which nobody could see a sealed ticket.
     """
     demand(viewer, Action.CHARGE_UNITS)
-    mine = visible_tickets(viewer, Action.CHARGE_UNITS).where(Ticket.number == number)
+    mine = visible_tickets(viewer, Action.CHARGE_UNITS).where(called(number))
     ticket = session.scalar(mine.with_for_update(of=Ticket))
     if ticket is None:
         raise NotVisible(f"no ticket {number}")
@@ -114,7 +115,10 @@ def withdraw_from_accused(session: Session, viewer: Viewer, ticket: Ticket) -> N
     gone = delete(TicketUnit).where(TicketUnit.ticket_id == ticket.id, TicketUnit.unit_id.in_(below))
     for unit_id in session.scalars(gone.returning(TicketUnit.unit_id)).all():
         unit = session.get_one(Unit, unit_id)
-        journal.append(session, viewer, "ticket.unit_withdrawn", "ticket", ticket.id, unit=unit.code)
+        allowed = rule(viewer, Action.WRITE_TICKETS, sealed=ticket.sealed)
+        journal.append(
+            session, viewer, "ticket.unit_withdrawn", "ticket", ticket.id, rule=allowed, unit=unit.code
+        )
 
 
 def _name_clerks(session: Session, ticket: Ticket, unit: Unit) -> None:

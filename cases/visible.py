@@ -4,17 +4,48 @@ A scope of cases/permissions.py becomes SQL. What is sealed is visible only to p
 person is recused from, to her not at all. To everybody else it does not exist.
 """
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from cases.permissions import Action, Scope, cell
 from routing.policy import Policy
-from storage.tables import Call, CallLeg, Named, Person, Recording, Recusal, Ticket, TicketCall, TicketUnit
+from storage.tables import (
+    Call,
+    CallLeg,
+    HandedOver,
+    Named,
+    Person,
+    Recording,
+    Recusal,
+    Ticket,
+    TicketCall,
+    TicketUnit,
+)
 from storage.viewer import Viewer
+
+OFFERED = "offered"  # why somebody is named for a sealed call: it rings at her phone
+TAKEN = (OFFERED, "answered", "saved")  # named for having had the call or written it down: ends by hand-over
+POLICY = "policy"  # named by the role that she holds
 
 # Names of their own: the query around them may join these tables as well.
 _Call, _Ticket, _Link = aliased(Call), aliased(Ticket), aliased(TicketCall)
+
+# Before that a call may still be sealed by a key, and whoever saw it vanish from a list would know.
+_PAST_THE_MENU = or_(Call.queued_at.is_not(None), Call.answered_at.is_not(None), Call.outcome != "live")
 
 
 def visible_calls(viewer: Viewer, action: Action = Action.SEE_CALLS) -> Select[Call]:
@@ -43,11 +74,26 @@ def reaches(session: Session, viewer: Viewer, action: Action, thing: Call | Tick
 def name(
     session: Session, person_id: int, why: str, call_id: str | None = None, ticket_id: int | None = None
 ) -> None:
-    """Let a person see a sealed call or ticket; naming twice is naming once."""
+    """Let a person see a sealed call or ticket; naming twice is naming once, for the weightier reason.
+
+    Who had taken it and handed it over is not named again for having taken it.
+    """
+    subject = Named.ticket_id if call_id is None else Named.call_id
+    new = select(
+        literal(person_id, BigInteger),
+        literal(call_id, String),
+        literal(ticket_id, BigInteger),
+        literal(why, String),
+    )
+    if why in TAKEN:
+        gone = or_(HandedOver.call_id == call_id, HandedOver.ticket_id == ticket_id)
+        new = new.where(~exists().where(HandedOver.person_id == person_id, gone))
+    row = insert(Named).from_select(["person_id", "call_id", "ticket_id", "why"], new)
+    lighter = Named.why == OFFERED if why in TAKEN else Named.why.in_(TAKEN)
     session.execute(
-        insert(Named)
-        .values(person_id=person_id, call_id=call_id, ticket_id=ticket_id, why=why)
-        .on_conflict_do_nothing()
+        row.on_conflict_do_update(
+            index_elements=[Named.person_id, subject], set_={"why": why, "at": func.now()}, where=lighter
+        )
     )
 
 
@@ -59,14 +105,17 @@ def name_readers(
         select(Person.id).where(Person.active, Person.role.in_(policy.sealed_readers))
     ).all()
     for person_id in readers:
-        name(session, person_id, "policy", call_id, ticket_id)
+        name(session, person_id, POLICY, call_id, ticket_id)
     return list(readers)
 
 
 def _call_within(viewer: Viewer, action: Action) -> ColumnElement[bool]:
     may = cell(viewer.role, action)
     named = exists().where(Named.call_id == Call.id, Named.person_id == viewer.person_id)
-    allowed = _allowed(Call.sealed, _calls(viewer, may.ordinary), named, may.sealed)
+    ordinary = _calls(viewer, may.ordinary)
+    if ordinary is not None:
+        ordinary = and_(ordinary, _PAST_THE_MENU)
+    allowed = _allowed(Call.sealed, ordinary, named, may.sealed)
     return false() if allowed is None else and_(allowed, ~_recused_from_call(viewer))
 
 

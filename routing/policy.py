@@ -149,6 +149,7 @@ class Policy(_Model):
     pause_reasons: tuple[Reason, ...] = Field(min_length=1)
     closing_reasons: tuple[Reason, ...] = Field(min_length=1)
     sealed_readers: tuple[Reader, ...] = Field(min_length=1)
+    sealed_handover_hours: int = Field(24, ge=1, le=720)  # then whoever took a sealed matter loses sight of it
     prompts: dict[Literal["zh", "en"], dict[str, str]] = {}  # what the city says in words of its own
 
     @model_validator(mode="before")

@@ -262,7 +262,7 @@ def test_agents_hear_their_own_calls_and_supervisors_all(
     }
     with database.session() as session:
         for viewer, expected in heard.items():
-            found = session.scalars(visible_recordings(viewer).order_by(Recording.id)).all()
+            found = session.scalars(visible_recordings(viewer).order_by(Recording.call_id)).all()
             assert [recording.call_id for recording in found] == expected
 
 

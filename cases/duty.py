@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from cases import journal, lab
 from cases.errors import NotAllowed, Refused
-from cases.permissions import Action, may
+from cases.permissions import Action, may, rule
 from storage.notify import notify
 from storage.tables import Person, PersonDuty
 from storage.viewer import Role, Viewer
@@ -98,7 +98,14 @@ def set_wanted(
         session.refresh(before)
     if (before.wanted, before.wanted_reason) != (wanted, reason):
         journal.append(
-            session, viewer, f"duty.{wanted}", "person", person_id, reason=reason, was=before.wanted
+            session,
+            viewer,
+            f"duty.{wanted}",
+            "person",
+            person_id,
+            rule=_rule(viewer, person_id),
+            reason=reason,
+            was=before.wanted,
         )
         before.wanted, before.wanted_reason, before.wanted_at = wanted, reason, func.now()
         session.flush()
@@ -164,6 +171,12 @@ def _may_set(viewer: Viewer | None, person_id: int) -> None:
         return
     if viewer.person_id != person_id or not may(viewer, Action.TAKE_CALLS):
         raise NotAllowed("only a shift leader changes somebody else's duty")
+
+
+def _rule(viewer: Viewer | None, person_id: int) -> str:
+    if viewer is None:
+        return ""
+    return rule(viewer, Action.TAKE_CALLS if viewer.person_id == person_id else Action.MANAGE_DUTY)
 
 
 def _tell(session: Session, person_id: int) -> None:

@@ -39,6 +39,11 @@ class Exported(StrEnum):
     tickets = "tickets"
 
 
+class Headings(StrEnum):
+    zh = "zh"
+    en = "en"
+
+
 class Served(StrEnum):
     asterisk = "asterisk"
     postgres = "postgres"
@@ -208,17 +213,21 @@ def drain(
 @app.command()
 def export(
     what: Exported,
-    as_json: Annotated[bool, typer.Option("--json", help="The form; there is no other yet.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="For a spreadsheet.")] = False,
+    language: Annotated[Headings, typer.Option(help="Of the headings of --csv.")] = Headings.zh,
     viewer: Annotated[str, typer.Option(help="Log-in of the one who may see what is exported.")] = "",
 ) -> None:
-    """Calls or tickets as one JSON document; sealed ones stay out unless --viewer is named for them."""
+    """Calls or tickets; sealed ones stay out unless --viewer is named for them."""
+    from hotline import export as exported
     from hotline import wiring
 
-    if not as_json:
-        raise typer.BadParameter("add --json", param_hint="--json")
+    if as_json == as_csv:
+        raise typer.BadParameter("say --json or --csv", param_hint="--json")
+    form = "csv" if as_csv else "json"
     with foreseen():
         settings, home = _ground()
-        wiring.export(wiring.database_url(settings, home), what.value, viewer)
+        exported.write(wiring.database_url(settings, home), what.value, viewer, form, language.value)
 
 
 @app.command()

@@ -1,8 +1,6 @@
 """Joins the rooms: settings and the home become the plain values that each room asks for."""
 
 import ipaddress
-import json
-import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -13,12 +11,10 @@ from typing import TYPE_CHECKING
 
 from psycopg.errors import InsufficientPrivilege
 from pydantic import ValidationError
-from sqlalchemy import make_url, select
+from sqlalchemy import make_url
 from sqlalchemy.exc import ProgrammingError
-from sqlalchemy.orm import Session
 
-from cases import deadlines, people, units
-from cases import export as exports
+from cases import deadlines, phones, units
 from cases.errors import NotAllowed
 from hotline import demo
 from hotline.cert import CertError, Keeper, machine_addresses
@@ -31,12 +27,11 @@ from routing.policy import Policy, PolicyError
 from storage import keyring, vault
 from storage.database import Database, DatabaseAway
 from storage.server import EmbeddedServer, ServerError
-from storage.tables import Person
 from storage.vault import VaultError
-from storage.viewer import COMMAND_LINE, Role, Viewer
 from telephony import config, guests
 from telephony.ami import AmiLink
 from telephony.asterisk import AsteriskBinary, AsteriskFault, AsteriskServer, find
+from telephony.phone_secrets import AMI_USER as PHONES_USER
 
 if TYPE_CHECKING:
     from web.services import Room
@@ -44,7 +39,6 @@ if TYPE_CHECKING:
 AMI_USER = "hotline"
 SEED_SECONDS = 30.0
 WAIT_SECONDS = 0.2
-EXPORT_SECONDS = 3600.0
 TEMPLATES = CHECKOUT / "asterisk-config"
 
 
@@ -183,6 +177,11 @@ def asterisk(settings: Settings, home: Home) -> AsteriskServer:
     )
 
 
+def phone_secrets(settings: Settings, home: Home) -> AmiLink:
+    """A link that keeps the browser phones' secrets (telephony/phone_secrets.py), not begun yet."""
+    return AmiLink("127.0.0.1", settings.ami_port, PHONES_USER, home.secrets().ami_phones, watch=False)
+
+
 def render_config(
     settings: Settings, home: Home, url: str, city: Policy, binary: AsteriskBinary
 ) -> list[Path]:
@@ -190,7 +189,7 @@ def render_config(
     database = Database(url, pool_size=1)
     try:
         with database.session() as session:
-            staff = people.phones(session)
+            staff = phones.phones(session)
         facts = config_facts(settings, home, city, staff, binary)
     except ValidationError as why:
         raise WiringError("\n".join(_told(error["loc"], error["msg"]) for error in why.errors())) from None
@@ -205,7 +204,7 @@ def render_config(
 
 
 def config_facts(
-    settings: Settings, home: Home, city: Policy, staff: Iterable[people.Phone], binary: AsteriskBinary
+    settings: Settings, home: Home, city: Policy, staff: Iterable[phones.Phone], binary: AsteriskBinary
 ) -> config.ConfigFacts:
     """What the templates of Asterisk's files are told. Raises pydantic.ValidationError."""
     return config.ConfigFacts(
@@ -231,6 +230,7 @@ def config_facts(
         rtp_start=settings.rtp_start,
         rtp_end=settings.rtp_end,
         ami_secret=home.secrets().ami_secret,
+        ami_phones_secret=home.secrets().ami_phones,
         lab_address=LAB_ADDRESS,
         area_code=city.area_code,
         trunk=config.Trunk.of(
@@ -253,7 +253,7 @@ def config_facts(
                     "extension": one.extension,
                     "name": one.name,
                     "kind": one.kind,
-                    "secrets": one.secrets,
+                    "digest": one.digest,
                 }
             )
             for one in staff
@@ -364,29 +364,3 @@ def logins(url: str) -> list[demo.Login]:
     """The demo's people who still have their demo password; none in a city of the operator's own."""
     with closing(Database(url, pool_size=1)) as database:
         return demo.logins(database)
-
-
-# -- export ---------------------------------------------------------------------------------------
-
-
-def export(url: str, what: str, login: str) -> None:
-    """Write calls or tickets to standard output as one JSON array, row by row.
-
-    As the person with this `login`, or as the command line itself, which nobody names for a sealed
-    case. Raises WiringError, NotAllowed.
-    """
-    with closing(Database(url, pool_size=1)) as database, database.session(EXPORT_SECONDS) as session:
-        viewer = _viewer(session, login) if login else COMMAND_LINE
-        rows = {"calls": exports.export_calls, "tickets": exports.export_tickets}[what](session, viewer)
-        comma = "["
-        for row in rows:
-            sys.stdout.write(f"{comma}\n{json.dumps(row, ensure_ascii=False)}")
-            comma = ","
-        sys.stdout.write("[]\n" if comma == "[" else "\n]\n")
-
-
-def _viewer(session: Session, login: str) -> Viewer:
-    person = session.scalar(select(Person).where(Person.login == login, Person.active))
-    if person is None:
-        raise WiringError(f"nobody logs in as {login!r}: name an active person with --viewer")
-    return Viewer(person.id, Role(person.role), person.name)

@@ -314,7 +314,7 @@ class _Record:
         self._step(event, leg, "offer_ended", person_id=leg.person_id, rang_seconds=rang_seconds)
         if leg.person_id is not None:
             detail: dict[str, Any] = {
-                "call_id": leg.call_id,
+                "call": leg.call_id,
                 "rang_seconds": rang_seconds,
                 "cause": leg.cause,
             }

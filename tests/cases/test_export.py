@@ -1,14 +1,18 @@
 """Exports: what belongs together comes in one question, however many rows there are."""
 
+import csv
+import io
 from datetime import timedelta
 
-from sqlalchemy import event
+import pytest
+from sqlalchemy import event, select
 
-from cases.export import export_calls, export_tickets
+from cases.export import FIELDS, as_csv, export_calls, export_tickets
 from cases.ticket_form import TicketForm
 from cases.tickets import save_ticket
 from routing.policy import Policy
 from storage.database import Database
+from storage.tables import Journal, Ticket
 from tests.cases.conftest import NOW, NewCall, Staff
 
 FORM = TicketForm(kind="help", content="供电不稳", title="供电不稳")
@@ -29,7 +33,7 @@ def test_calls_and_tickets_name_each_other_in_one_question(
     with database.session() as session:
         calls = list(export_calls(session, staff.supervisor))
     assert [(call["id"], call["tickets"]) for call in calls] == [
-        (ids[0], [first, second]),
+        (ids[0], sorted([first, second])),
         (ids[1], []),
         (ids[2], []),
     ]
@@ -39,4 +43,49 @@ def test_calls_and_tickets_name_each_other_in_one_question(
         (first, [ids[0]]),
         (second, [ids[0]]),
     ]
-    assert sum(statement.lstrip().startswith("SELECT") and "call" in statement for statement in asked) == 2
+    rows = [each for each in asked if each.lstrip().startswith("SELECT") and "array_agg" in each]
+    assert len(rows) == 2
+
+
+def test_an_export_is_on_record_before_its_first_row_and_says_how_many_there_are(
+    database: Database, policy: Policy, staff: Staff, new_call: NewCall
+) -> None:
+    for kind in ("", "", "complaint"):
+        new_call(kind)
+    for viewer, rows in ((staff.supervisor, 2), (staff.discipline, 3)):
+        with database.session() as session:
+            exported = export_calls(session, viewer)
+            session.commit()
+            said = session.scalars(select(Journal).where(Journal.actor_id == viewer.person_id)).all()
+            assert len(list(exported)) == rows
+        # What is sealed is not in the number that every auditor may read.
+        assert said[0].act == "calls.exported"
+        assert said[0].detail == {"rows": 2}
+        assert said[0].rule.startswith(f"{viewer.role.value}/export/")
+        assert [each.act for each in said[1:]] == ["call.exported"] * (rows - 2)
+
+
+HOSTILE = (
+    *('=HYPERLINK("http://evil","x")', "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(1)"),
+    *("\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠x", '"=1"', "王=1"),
+)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_cell_of_an_export_is_a_formula(
+    name: str, database: Database, policy: Policy, staff: Staff, new_call: NewCall
+) -> None:
+    with database.session() as session:
+        form = TicketForm(kind="help", title="x", content="y")
+        ticket = save_ticket(session, staff.agent, form, new_call(), policy, NOW)
+        session.get_one(Ticket, ticket.id).caller_name = name
+    with database.session() as session:
+        rows = list(export_tickets(session, staff.supervisor))
+    for row in rows:
+        row["caller_name"] = name  # whatever the form would have made of it
+    out = io.StringIO()
+    csv.writer(out).writerows(as_csv(rows, FIELDS["tickets"], {field: field for field in FIELDS["tickets"]}))
+    headings, cells = list(csv.reader(io.StringIO(out.getvalue(), newline="")))
+    cell = cells[headings.index("caller_name")]
+    assert cell in (name, f"'{name}")
+    assert not cell.startswith(tuple("=+-@\t\r\n＝＋－＠"))

@@ -2,7 +2,18 @@
 
 from pathlib import Path
 
-from agents import calls, desk, duty_acts, leader, people, phone_settings, recordings, recusals, tickets, units
+from agents import (
+    calls,
+    desk,
+    duty_acts,
+    leader,
+    people,
+    phone_settings,
+    recordings,
+    recusals,
+    tickets,
+    units,
+)
 from cases.permissions import Action
 from web.services import Place, Room
 

@@ -24,7 +24,6 @@ REALM = "hotline"
 PLACES = (1, 2)
 SESSION_IDLE = timedelta(hours=12)
 SESSION_LONGEST = timedelta(days=3)
-LONGEST_CALL = timedelta(hours=2)  # so long a call may keep the secret of a log-in that is over
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +41,11 @@ class Phone:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """A log-in that has ended and whose phone can still register; `overdue`: no call excuses it any more."""
+    """A log-in that has ended and whose phone can still register."""
 
     session: WebSession
     endpoint: str
     place: int
-    overdue: bool
 
 
 def secret_of(token: str) -> str:
@@ -111,10 +109,7 @@ def over(session: Session, now: datetime | None = None) -> list[Over]:
         )
         .with_for_update(of=WebSession, skip_locked=True)
     )
-    return [
-        Over(one, person.endpoint or "", one.phone_slot or 0, (one.ended_at or now) < now - LONGEST_CALL)
-        for one, person in session.execute(found)
-    ]
+    return [Over(one, person.endpoint or "", one.phone_slot or 0) for one, person in session.execute(found)]
 
 
 def phones(session: Session) -> list[Phone]:

@@ -3,9 +3,9 @@
 Asterisk looks a phone's two auth objects up in its own database (sorcery.conf), at each request; both have to
 be there, so that one that nobody holds has a digest of noise.
 
-A call under way keeps the secret of a log-in that is over until it ends: to hold, hand over or hang up, the
-phone has to prove who it is, and a hang-up that is refused would put the caller back into the queue. Nothing
-rings there meanwhile: who talks is not rung.
+A call under way outlives its log-in: Asterisk asks for the secret at a phone's registrations and new calls,
+not for what belongs to a call that is up. So it can still be held, handed over at once and hung up; it cannot
+ask a colleague first, and nothing rings there any more.
 """
 
 import json
@@ -34,19 +34,13 @@ def let_in(link: AmiLink, endpoint: str, place: int, digest: str) -> None:
             _put(link, endpoint, other, _noise())
 
 
-def shut_out(link: AmiLink, endpoint: str, place: int, *, overdue: bool = False) -> bool:
-    """Neither the secret nor a registration is good any more. False: a call goes on, ask again later.
-
-    Raises AmiError.
-    """
-    if not overdue and _in_call(link, endpoint):
-        return False
+def shut_out(link: AmiLink, endpoint: str, place: int) -> None:
+    """Neither the secret nor a registration is good any more. Raises AmiError."""
     _put(link, endpoint, place, _noise())
     for event in _tree(link, CONTACTS):
         key = str(event.get("Key", "")).removeprefix(f"/{CONTACTS}/")
         if key.startswith(f"{endpoint};@"):
             link.action("DBDel", Family=CONTACTS, Key=key)
-    return True
 
 
 def sweep(database: Database, link: AmiLink) -> None:
@@ -57,13 +51,12 @@ def sweep(database: Database, link: AmiLink) -> None:
     with database.session() as session:
         for one in phones.over(session):
             try:
-                out = shut_out(link, one.endpoint, one.place, overdue=one.overdue)
+                shut_out(link, one.endpoint, one.place)
             except AmiError as why:
                 log.warning("phone_not_shut_out_yet", session=one.session.id, why=str(why))
                 return
-            if out:
-                one.session.phone_slot = None
-                notify(session, f"person:{one.session.person_id}", "register")
+            one.session.phone_slot = None
+            notify(session, f"person:{one.session.person_id}", "register")
 
 
 def _put(link: AmiLink, endpoint: str, place: int, digest: str) -> None:
@@ -93,11 +86,6 @@ def _tree(link: AmiLink, family: str) -> list[Message]:
         if _NOTHING_THERE not in str(refusal):
             raise
         return []
-
-
-def _in_call(link: AmiLink, endpoint: str) -> bool:
-    channels = link.action("CoreShowChannels")[1:]
-    return any(str(one.get("Channel", "")).startswith(f"PJSIP/{endpoint}-") for one in channels)
 
 
 def _noise() -> str:

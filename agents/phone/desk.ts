@@ -21,6 +21,7 @@ export class Desk implements PhoneEvents {
   #phone: Phone | null = null;
   #duty: Duty | null = null;
   #net: NetState = "off";
+  #over = false; // the log-in was ended, here or elsewhere
   #shown: Promise<void> = Promise.resolve(); // nothing is asked of the server while a ring's record is on its way
   readonly #names = new Map<string, string>(); // call id → the caller, as far as known
   readonly #hardware: boolean;
@@ -42,7 +43,9 @@ export class Desk implements PhoneEvents {
     keys.listen();
     new DeviceTest().watch();
     addEventListener("beforeunload", (event) => { if (this.#phone?.busy) event.preventDefault(); });
-    this.#hear("stream", ({ up }) => { if (up) void this.#lookAtDuty(); });
+    this.#hear("stream", ({ up }) => { if (up) void this.#welcomeBack(); });
+    this.#hear("session.ended", () => this.#leave());
+    this.#hear("person.register", () => this.#phone?.exchange.again());
     this.#hear("person.duty", () => void this.#shown.then(() => this.#lookAtDuty()));
     this.#hear("person.offer", ({ call_id }) => { if (this.#hardware) void this.#show(String(call_id), ""); });
     this.#hear("language", () => void this.#speakAnew());
@@ -98,6 +101,7 @@ export class Desk implements PhoneEvents {
     if (lost) this.#strip.notice(t("phone.lost_call"), "bad");
     if (line === "two") return spoke ? undefined : this.#strip.notice(t("phone.transfer.no_answer", { target: ring.number }), "warn");
     this.#quiet();
+    queueMicrotask(() => this.#leaveIfIdle());
     if (spoke) return;
     this.#stage.missed(ring.callId);
     if (rangOut(rangSeconds, this.#phone!.settings.ring_seconds)) this.#strip.notice(t("phone.ring.missed"), "warn");
@@ -189,6 +193,29 @@ export class Desk implements PhoneEvents {
   /** Notes of the event stream, as the shell passes them on: `hotline:<name>`. */
   #hear(name: string, heard: (detail: Readonly<Record<string, unknown>>) => void): void {
     document.addEventListener(`hotline:${name}`, (event) => heard((event as CustomEvent).detail ?? {}));
+  }
+
+  /** The log-in is over: the phone leaves the exchange at once, or when its call has ended. */
+  #leave(): void {
+    this.#over = true;
+    this.#strip.notice(t(this.#phone?.busy ? "phone.over.in_call" : "phone.over.now"), "warn");
+    this.#leaveIfIdle();
+  }
+
+  #leaveIfIdle(): void {
+    if (!this.#over || !this.#phone || this.#phone.busy) return;
+    this.#phone.stop();
+    this.#phone = null;
+    this.#net = "off";
+    this.changed();
+  }
+
+  /** The stream is up: somebody is logged in, and a phone that had left comes back. */
+  async #welcomeBack(): Promise<void> {
+    const wasOver = this.#over;
+    this.#over = false;
+    if (wasOver && !this.#phone && this.#tab.state === "holder") await this.#connect();
+    await this.#lookAtDuty();
   }
 
   async #lookAtDuty(): Promise<void> {

@@ -21,7 +21,7 @@ export interface PhoneSettings {
 const SILENCE_SECONDS = 20; // nothing heard for so long: ask whether anybody is there
 const ANSWER_SECONDS = 5; // and give up the connection when nobody says so
 const RETRY_SECONDS = { least: 1, most: 8 };
-const REFUSED_SECONDS = 5; // the secret was changed: fetch the new one and try again
+const REFUSED_SECONDS = 5; // the secret is over with its log-in: fetch the one of today and try again
 
 export class Exchange {
   state: NetState = "off";
@@ -50,6 +50,11 @@ export class Exchange {
   start(): void {
     this.#tell("start");
     this.ua.start();
+  }
+
+  /** Our place may have gone with another log-in of hers: say again that we are here. */
+  again(): void {
+    if (this.ua.isConnected()) this.ua.register();
   }
 
   stop(): void {
@@ -103,13 +108,16 @@ export class Exchange {
   #refused(): void {
     if (!this.ua.isConnected()) return;
     this.#tell("refused");
-    setTimeout(async () => {
-      if (this.state !== "refused") return;
-      try {
-        this.ua.set("password", (await this.freshSettings()).secret);
-      } finally {
-        if (this.ua.isConnected()) this.ua.register();
-      }
-    }, REFUSED_SECONDS * 1000);
+    setTimeout(() => void this.#renew(), REFUSED_SECONDS * 1000);
+  }
+
+  /** Nobody is logged in: nothing to register with until somebody is, in whatever tab. A call goes on. */
+  async #renew(): Promise<void> {
+    if (this.state !== "refused") return;
+    const fresh = await this.freshSettings().catch(() => null);
+    if (this.state !== "refused") return;
+    if (!fresh) return void setTimeout(() => void this.#renew(), REFUSED_SECONDS * 1000);
+    this.ua.set("password", fresh.secret);
+    if (this.ua.isConnected()) this.ua.register();
   }
 }

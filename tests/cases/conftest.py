@@ -10,7 +10,7 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy.orm import Session
 
-from cases import people
+from cases import logins, people
 from cases.calls import Arrival, end_call, mark_answered, open_call, route_call
 from cases.deadlines import seed_calendar
 from cases.recordings import keep, register
@@ -44,7 +44,7 @@ def policy() -> Policy:
 
 @pytest.fixture
 def staff(database: Database, monkeypatch: pytest.MonkeyPatch) -> Staff:
-    monkeypatch.setattr(people, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+    monkeypatch.setattr(logins, "hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
     with database.session() as session:
         seed_calendar(session)
 

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import select
 
 from cases.duty import set_wanted
+from cases.phones import new_secret
 from hotline.home import Home
 from storage.database import Database
 from storage.server import EmbeddedServer
-from storage.tables import Call, Person, PersonDuty, Recording, SipSecret
+from storage.tables import Call, Person, PersonDuty, Recording
 from tests.hotline.city import City, wait_for
 from tests.real.phone import Leg, Phone, answered
 
@@ -29,12 +30,10 @@ def database(city: City) -> Iterator[Database]:
 def agents_phone(city: City, database: Database) -> tuple[Phone, int]:
     """The demo's agent with a hardware phone, on duty."""
     with database.session() as session:
-        person, secret = session.execute(
-            select(Person, SipSecret.secret)
-            .join(SipSecret, SipSecret.person_id == Person.id)
-            .where(Person.phone == "hardware")
-        ).one()
+        person = session.scalars(select(Person).where(Person.phone == "hardware")).one()
+        secret = new_secret(person)
         set_wanted(session, None, person.id, "ready")
+    assert city.command("config", "--reload").returncode == 0
     phone = Phone(("127.0.0.1", city.ports["SIP_PORT"]), person.endpoint, secret, hz=1200).register()
     return phone, person.id
 

@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cases.phones import digest
 from hotline.lab import audio
 from hotline.settings import CHECKOUT, Settings
 from telephony.asterisk import AsteriskServer, find
@@ -46,6 +47,11 @@ NOBODYS_NUMBER = r"res_pjsip_refer.c: .*attempted blind transfer to '.*' but tar
 CONSULTATION_GONE = r"res_pjsip_refer.c: .*'external_replaces' extension not found"
 
 
+def secret_of(number: int) -> str:
+    """What a hardware phone of the lab registers with."""
+    return f"secret-of-{number}"
+
+
 def people(hardware: int, browser: int = 0) -> tuple[Phone, ...]:
     kinds = ["hardware"] * hardware + ["browser"] * browser
     return tuple(
@@ -54,7 +60,7 @@ def people(hardware: int, browser: int = 0) -> tuple[Phone, ...]:
             extension=f"{800 + n}",
             name=f"坐席{n}",
             kind=kind,
-            secrets=(f"secret-of-{n}",),
+            digest=digest(f"e{n:08x}", secret_of(n)) if kind == "hardware" else "",
         )
         for n, kind in enumerate(kinds, 1)
     )
@@ -116,6 +122,7 @@ class Lab(Running):
             rtp_start=self.rtp_start,
             rtp_end=self.rtp_start + 399,
             ami_secret=AMI_SECRET,
+            ami_phones_secret=AMI_SECRET,
             area_code="0816",
             trunk=self.trunk or Trunk(peers=(f"{TRUNK}:{self.trunk_port}",)),
             lines=(PublishedLine(number=LINE, queue=QUEUE),),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.agi_stand_in import AgiStandIn, Behaviour, routing
-from tests.real.asterisk_lab import QUEUE, TRUNK, Lab, short_folder
+from tests.real.asterisk_lab import QUEUE, TRUNK, Lab, secret_of, short_folder
 from tests.real.phone import Phone
 from tests.real.sip_trace import SipTrace
 from tests.real.sipp import SippCall
@@ -54,7 +54,7 @@ def phone(lab: Lab) -> Iterator[Callable[..., Phone]]:
 
     def make(number: int, hz: float = 0.0, duty: bool = True) -> Phone:
         facts = lab.phones[number - 1]
-        made.append(Phone(("127.0.0.1", lab.sip_port), facts.endpoint, facts.secrets[0], hz).register())
+        made.append(Phone(("127.0.0.1", lab.sip_port), facts.endpoint, secret_of(number), hz).register())
         until(lambda: lab.is_free(number), f"phone {number} to be reachable")
         if duty:
             lab.enter(number)

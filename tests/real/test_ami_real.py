@@ -13,7 +13,8 @@ from sqlalchemy import select
 
 from cases.calls import Arrival, open_call
 from cases.duty import duty_of, set_wanted
-from cases.people import create_person, phones
+from cases.people import create_person
+from cases.phones import new_secret, phones
 from storage.database import Database
 from storage.notify import Note, listen
 from storage.tables import CallStep
@@ -78,27 +79,26 @@ class Centre:
 
 @pytest.fixture
 def centre(short_folder: Path, database: Database) -> Iterator[Centre]:
+    staff = []
     with database.session() as session:
         for number in (801, 802):
-            create_person(
+            person = create_person(
                 session, f"a{number}", f"坐席{number}", Role.AGENT, "long enough", str(number), "hardware"
             )
-        staff = phones(session)
-    lab = Lab(
-        short_folder,
-        tuple(
+            staff.append((person, new_secret(person)))
+        session.flush()
+        configured = tuple(
             config.Phone(
-                endpoint=p.endpoint, extension=p.extension, name=p.name, kind="hardware", secrets=p.secrets
+                endpoint=p.endpoint, extension=p.extension, name=p.name, kind="hardware", digest=p.digest
             )
-            for p in staff
-        ),
-        ring_seconds=5,
-    ).start()
+            for p in phones(session)
+        )
+    lab = Lab(short_folder, configured, ring_seconds=5).start()
     watched = AmiLink("127.0.0.1", lab.ami_port, "hotline", AMI_SECRET)
     desk = AmiLink("127.0.0.1", lab.ami_port, "hotline", AMI_SECRET, watch=False)
     watch = Watch(watched, database, {QUEUE: WRAPUP_SECONDS})
-    sets = [Phone(("127.0.0.1", lab.sip_port), p.endpoint, p.secrets[0], hz=900) for p in staff]
-    centre = Centre(lab, database, [p.person_id for p in staff], sets, watched, desk)
+    sets = [Phone(("127.0.0.1", lab.sip_port), p.endpoint, secret, hz=900) for p, secret in staff]
+    centre = Centre(lab, database, [p.id for p, _ in staff], sets, watched, desk)
     watched.subscribe(centre.events.append)
     watch.start()
     watched.start()

@@ -17,13 +17,14 @@ from sqlalchemy import select, update
 
 from cases import recordings
 from cases.duty import set_wanted
+from cases.phones import new_secret
 from hotline.home import Home
 from hotline.lab import audio
 from hotline.settings import CHECKOUT
 from storage.database import Database, DatabaseAway
 from storage.files import content
 from storage.server import EmbeddedServer
-from storage.tables import Call, CallLeg, CallStep, Person, PersonDuty, Recording, SipSecret
+from storage.tables import Call, CallLeg, CallStep, Person, PersonDuty, Recording
 from telephony.asterisk import AsteriskServer, find
 from tests.hotline.city import City, Running
 from tests.real.levels import loudest
@@ -91,17 +92,12 @@ class Town:
     def start(self) -> "Town":
         self.up = self._up()
         with self.database.session() as session:
-            session.execute(
-                update(Person).where(Person.role == "agent").values(phone="hardware").returning(Person.id)
-            )
+            session.execute(update(Person).where(Person.role == "agent").values(phone="hardware"))
+            agents = session.scalars(select(Person).where(Person.phone == "hardware")).all()
+            staff = [(person, new_secret(person)) for person in agents]
         reloaded = self.city.command("config", "--reload")
         assert reloaded.returncode == 0, reloaded.stderr
         with self.database.session() as session:
-            staff = session.execute(
-                select(Person, SipSecret.secret)
-                .join(SipSecret, SipSecret.person_id == Person.id)
-                .where(Person.phone == "hardware")
-            ).all()
             for person, _ in staff:
                 set_wanted(session, None, person.id, "ready")
         for person, secret in staff:

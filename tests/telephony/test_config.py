@@ -32,7 +32,7 @@ PHONE = {
     "extension": "801",
     "name": "李敏",
     "kind": "browser",
-    "secrets": ("s3cret-one",),
+    "digest": "",
 }
 
 
@@ -41,6 +41,7 @@ def facts(home: Path, **changes: Any) -> ConfigFacts:
     values: dict[str, Any] = {
         "folders": Folders(**{name: home / name for name in names}, cel_file=home / "cel.csv"),
         "ami_secret": "ami-secret",
+        "ami_phones_secret": "phones-secret",
         "trunk": Trunk(peers=("127.0.0.2",)),
         "lines": (PublishedLine(number="962299", queue="main"),),
         "queues": (QueueFacts(name="main"),),
@@ -150,17 +151,16 @@ def test_nothing_is_written_when_a_template_fails(tmp_path: Path) -> None:
         ("endpoint", "e00a1b2c3\n"),
         ("extension", "80x"),
         ("extension", "801\n"),
-        ("secrets", ("short",)),
-        ("secrets", ("good-secret\npassword = x",)),
-        ("secrets", ()),
-        ("secrets", ("one-secret", "two-secret", "three-secret")),
+        ("digest", "a secret"),
+        ("digest", "0" * 32 + "\n"),
+        ("digest", "0" * 31 + "G"),
         ("kind", "fax"),
     ],
 )
 def test_a_bad_value_is_refused_by_the_name_of_its_field_without_showing_it(field: str, value: Any) -> None:
     with pytest.raises(ValidationError, match=rf"\b{field}\b") as refused:
         phone(**{field: value})
-    assert "secret" not in str(refused.value).replace("secrets", "")
+    assert "secret" not in str(refused.value)
 
 
 @given(st.text(max_size=30))
@@ -235,11 +235,23 @@ def test_the_trunk_by_registration(tmp_path: Path) -> None:
     assert "res_pjsip_outbound_registration.so" in (tmp_path / "etc/modules.conf").read_text()
 
 
-def test_each_secret_of_a_phone_is_an_auth_of_its_own(tmp_path: Path) -> None:
-    text = rendered(tmp_path, "pjsip.conf", phones=(phone(secrets=("new-secret", "old-secret")),))
-    assert "auth = e00a1b2c3-1,e00a1b2c3-2" in section(text, "e00a1b2c3", "browser")
-    assert "password = new-secret" in section(text, "e00a1b2c3-1", "auth")
-    assert "password = old-secret" in section(text, "e00a1b2c3-2", "auth")
+def test_a_browsers_secret_is_in_no_file(tmp_path: Path) -> None:
+    text = rendered(tmp_path, "pjsip.conf", phones=(phone(),))
+    assert "auth = e00a1b2c3-1,e00a1b2c3-2\n" in section(text, "e00a1b2c3", "browser")
+    assert "type = auth" not in text
+    assert "auth = astdb,hotline\n" in (tmp_path / "etc/sorcery.conf").read_text()
+
+
+def test_a_hardware_phone_has_the_digest_of_its_secret_and_without_one_is_let_in_nowhere(
+    tmp_path: Path,
+) -> None:
+    text = rendered(tmp_path, "pjsip.conf", phones=(phone(kind="hardware", digest="0a" * 16),))
+    assert "auth = e00a1b2c3-1\n" in section(text, "e00a1b2c3", "hardware")
+    assert f"password_digest = MD5:{'0a' * 16}\n" in section(text, "e00a1b2c3-1", "auth")
+    assert "realm = hotline\n" in section(text, "e00a1b2c3-1", "auth")
+    text = rendered(tmp_path, "pjsip.conf", phones=(phone(kind="hardware"),))
+    assert "auth = e00a1b2c3-1\n" in section(text, "e00a1b2c3", "hardware")
+    assert "type = auth" not in text
 
 
 def test_nothing_that_the_trunk_reaches_dials_out_of_the_trunk(tmp_path: Path) -> None:

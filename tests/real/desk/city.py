@@ -27,6 +27,7 @@ from storage.database import Database
 from storage.notify import listen
 from storage.tables import Call, Person
 from storage.viewer import Role, Viewer
+from telephony import phone_secrets
 from telephony.agi_server import AgiServer
 from telephony.ami import AmiLink
 from telephony.watch import Watch
@@ -72,6 +73,8 @@ class DeskCity:
         self.agi = AgiServer("127.0.0.1", lab.agi_port, {"inbound": answering}, prompt_seconds=sounds)
         self.acts = AmiLink("127.0.0.1", lab.ami_port, "hotline", AMI_SECRET, watch=False)
         self.eyes = AmiLink("127.0.0.1", lab.ami_port, "hotline", AMI_SECRET)
+        self.keys = AmiLink("127.0.0.1", lab.ami_port, phone_secrets.AMI_USER, AMI_SECRET, watch=False)
+        self.sweeping = threading.Event()
         self.watch = Watch(
             self.eyes, database, {queue.name: queue.wrapup_seconds for queue in self.policy.queues}
         )
@@ -82,6 +85,7 @@ class DeskCity:
             ami=self.acts,
             phone=PhoneServer(ws_port=lab.http_port),
             notes=partial(listen, url, self.stop_notes),
+            phone_secrets=self.keys,
         )
         self.web = uvicorn.Server(
             uvicorn.Config(
@@ -100,13 +104,16 @@ class DeskCity:
         self.watch.start()
         self.eyes.start()
         self.acts.start()
+        self.keys.start()
+        threading.Thread(target=self._sweep, daemon=True).start()
         threading.Thread(target=self.web.run, daemon=True).start()
         until(lambda: self.web.started, "the desk to listen")
-        until(lambda: self.acts.connected and self.eyes.connected, "the manager links")
+        until(lambda: all(link.connected for link in (self.acts, self.eyes, self.keys)), "the manager links")
         return self
 
     def stop(self) -> None:
         self.stop_notes.set()
+        self.sweeping.set()
         self.web.should_exit = True
         until(
             lambda: not self.web.servers or not any(s.is_serving() for s in self.web.servers),
@@ -114,6 +121,7 @@ class DeskCity:
         )
         self.eyes.stop()
         self.acts.stop()
+        self.keys.stop()
         self.watch.stop()
         self.agi.stop()
 
@@ -171,14 +179,10 @@ class DeskCity:
         with self.database.session() as session:
             set_wanted(session, None, person_id, "ready")
 
-    def secret_to(self, lab: Lab) -> None:
-        """Asterisk learns the secrets that the database gave the phones."""
-        with self.database.session() as session:
-            known = {phone.endpoint: phone.secrets for phone in people.phones(session)}
-        lab.phones = tuple(
-            phone.model_copy(update={"secrets": known[phone.endpoint]}) for phone in lab.phones
-        )
-        lab.reload()
+    def _sweep(self) -> None:
+        """As the clock does."""
+        while not self.sweeping.wait(0.5):
+            phone_secrets.sweep(self.database, self.keys)
 
 
 def launch(playwright: Playwright, voice: Path) -> Browser:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from cases.phones import digest
 from storage.database import Database
-from tests.real.asterisk_lab import Lab, people, short_folder
+from tests.real.asterisk_lab import Lab, people, secret_of, short_folder
 from tests.real.desk.city import DeskCity, Seat, launch
 
 expect.set_options(timeout=20_000)  # milliseconds; a loaded machine is no fault of the desk
@@ -19,7 +20,14 @@ def lab() -> Iterator[Lab]:
     """Two agents at browser phones, a third at a hardware phone, and the shift leader."""
     folder = short_folder()
     *browsers, third, leader = people(0, browser=4)
-    lab = Lab(folder, phones=(*browsers, third.model_copy(update={"kind": "hardware"}), leader))
+    lab = Lab(
+        folder,
+        phones=(
+            *browsers,
+            third.model_copy(update={"kind": "hardware", "digest": digest(third.endpoint, secret_of(3))}),
+            leader,
+        ),
+    )
     try:
         yield lab.start()
     finally:
@@ -30,7 +38,6 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture
 def city(lab: Lab, database: Database, database_url: str, tmp_path: Path) -> Iterator[DeskCity]:
     city = DeskCity(lab, database, database_url, tmp_path).start()
-    city.secret_to(lab)
     yield city
     city.stop()
 

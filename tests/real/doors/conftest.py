@@ -40,7 +40,6 @@ def city(
 ) -> Iterator[GuestCity]:
     city = GuestCity(lab, database, database_url, tmp_path, limits)
     city.start()
-    city.secret_to(lab)
     yield city
     city.stop()
 

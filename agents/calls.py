@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from agents import recusals
+from agents import holds, recusals, sealed
 from agents.filters import Filter, Wanted, list_page
 from agents.people import names_of
 from agents.recordings import players
@@ -156,5 +156,7 @@ def _one(request: Request, call_id: str, who: Viewer, *, asked: bool = False) ->
             "closer": session.get(Person, record.call.closed_by) if record.call.closed_by else None,
             "history": record_history(session, who, "call", call_id),
             "recusals": recusals.shown(session, who, record.call),
+            "sealed": sealed.shown(session, who, record.call),
+            "hold": holds.shown(session, who, record.call),
         }
     return page(request, "calls_one.html", record=personal.shown_pop(record, full=full), **context)

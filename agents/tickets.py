@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from agents import recusals, units
+from agents import attachments, holds, recusals, sealed, units
 from agents.filters import Filter, Wanted, list_page
 from agents.people import names_of
 from agents.recordings import players
@@ -130,6 +130,9 @@ def _one(request: Request, number: str, who: Viewer, *, asked: bool = False) -> 
             "history": record_history(session, who, "ticket", ticket.id),
             "units": units.shown(session, who, ticket),
             "recusals": recusals.shown(session, who, ticket),
+            "sealed": sealed.shown(session, who, ticket),
+            "attached": attachments.shown(session, who, ticket),
+            "hold": holds.shown(session, who, ticket),
             "events": [event.value for event in TICKET[State(ticket.state)]],
         }
     return page(request, "tickets_one.html", **context)
@@ -161,14 +164,14 @@ def change(
     try:
         with services(request).database.session() as session:
             told = personal.over_ticket(session, who, number, form)
-            change_ticket(session, who, number, told, int(version), services(request).policy)
+            changed = change_ticket(session, who, number, told, int(version), services(request).policy)
     except Faulty as fault:
         with services(request).database.session() as session:
             ticket = _as_shown(session, who, number)
         return form_page(request, ticket, {**typed, "version": version}, status=422, faults=fault.faults)
     except Conflict as conflict:
         return conflict_page(request, who, number, form, conflict.theirs.version)
-    return RedirectResponse(f"/tickets/{number}", status_code=303)
+    return RedirectResponse(f"/tickets/{changed.number}", status_code=303)
 
 
 def conflict_page(request: Request, who: Viewer, number: str, form: TicketForm, version: int) -> Response:

@@ -16,6 +16,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from cases import drafts, journal, lab
 from cases.errors import NotVisible, Refused
+from cases.looks import note_listed
 from cases.permissions import Action, demand, rule
 from cases.sealed import seal_ticket
 from cases.search import OfCalls, newest, of_calls
@@ -363,7 +364,9 @@ def list_calls(session: Session, viewer: Viewer, search: CallSearch) -> list[Cal
     if search.unsettled:
         settled = exists().where(TicketCall.call_id == Call.id)
         query = query.where(Call.answered_at.is_not(None), Call.closed_reason == "", ~settled)
-    return list(session.scalars(newest(query, Call.began_at, Call.id, search)))
+    found = list(session.scalars(newest(query, Call.began_at, Call.id, search)))
+    note_listed(session, viewer, Action.SEE_CALLS, "call", [call.id for call in found if call.sealed])
+    return found
 
 
 def person_of_endpoint(session: Session, endpoint: str) -> int | None:

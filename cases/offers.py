@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 
 from cases import journal, lab
 from cases.drafts import DraftState, state_of
+from cases.looks import note_listed
 from cases.permissions import Action, demand, rule
 from cases.sealed import missing_call
 from cases.states import OPEN
@@ -164,10 +165,13 @@ def offered(session: Session, viewer: Viewer, call_id: str, token: str = "") -> 
     proven = offer is not None and _is_proven(offer, token)
     if offer is not None and proven:
         # Once per person and call: a page that is drawn again is no second offer.
-        journal.append_once(session, viewer, "call.offered", "call", call_id)
+        allowed = rule(viewer, Action.TAKE_CALLS, sealed=offer.sealed)
+        journal.append_once(session, viewer, "call.offered", "call", call_id, rule=allowed)
         if offer.sealed:
             name(session, viewer.person_id, OFFERED, call_id=call_id)
             found = _find(session, viewer, call_id)
+    if found is not None and found[0].sealed:
+        _note_reading(session, viewer, found[0])
     return replace(_pop(session, viewer, call_id, found), rings_here=proven)
 
 
@@ -218,14 +222,21 @@ def _pop(session: Session, viewer: Viewer, call_id: str, found: _Found | None) -
     call, caller, typed, has_tickets = found
     asked = _asked(viewer)
     known = {"call_id": call_id, "number": call.number, "caller_id": call.caller_id}
+    earlier = list(session.scalars(asked.earlier, {**known, "began_at": call.began_at}))
+    open_still = list(session.scalars(asked.open, known))
+    for action, kind, rows in (
+        (Action.SEE_CALLS, "call", earlier),
+        (Action.SEE_TICKETS, "ticket", open_still),
+    ):
+        note_listed(session, viewer, action, kind, [row.id for row in rows if row.sealed])
     return Pop(
         call=call,
         number_display=display(call.number),
         caller=caller,
         wait_seconds=_wait_seconds(call),
-        earlier_calls=list(session.scalars(asked.earlier, {**known, "began_at": call.began_at})),
+        earlier_calls=earlier,
         tickets=list(session.scalars(asked.saved, {"call_id": call_id})) if has_tickets else [],
-        open_tickets=list(session.scalars(asked.open, known)),
+        open_tickets=open_still,
         draft=state_of(typed),
     )
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from cases import journal, lab
 from cases.errors import NotVisible
+from cases.looks import note_listed
 from cases.permissions import Action, rule
 from cases.search import OfCalls, newest, of_calls
 from cases.ticket_numbers import called
@@ -175,7 +176,10 @@ def find_recordings(session: Session, viewer: Viewer, search: RecordingSearch) -
         linked = select(TicketCall.call_id).join(mine, mine.c.id == TicketCall.ticket_id)
         query = query.where(Recording.call_id.in_(linked))
     found = session.scalars(newest(query, Recording.began_at, Recording.id, search)).all()
-    return _with_calls(session, viewer, list(found))
+    rows = _with_calls(session, viewer, list(found))
+    sealed = [row.recording.id for row in rows if row.call.sealed]
+    note_listed(session, viewer, Action.SEARCH_RECORDINGS, "recording", sealed)
+    return rows
 
 
 def recording_of(session: Session, viewer: Viewer, recording_id: int) -> Recording:

@@ -66,6 +66,13 @@ def may_hand_over(session: Session, viewer: Viewer, kind: Kind, key: str | int) 
     return session.scalar(select(mine)) or False
 
 
+def takers(session: Session, matter: Call | Ticket) -> list[str]:
+    """Names of those who would lose sight of a sealed call or ticket by its hand-over."""
+    about = Named.call_id == matter.id if isinstance(matter, Call) else Named.ticket_id == matter.id
+    people = select(Person.name).join(Named, Named.person_id == Person.id).where(about, Named.why.in_(TAKEN))
+    return list(session.scalars(people.order_by(Person.name)))
+
+
 def hand_over(session: Session, viewer: Viewer, kind: Kind, key: str) -> None:
     """By her own word she loses sight of the whole matter. `key`: a call's id, a ticket's number.
 

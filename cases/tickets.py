@@ -14,6 +14,7 @@ from cases import drafts, journal, ticket_numbers, units
 from cases.calls import seal_call, tell_of
 from cases.deadlines import deadline, load_calendar
 from cases.errors import Conflict, Refused
+from cases.looks import note_listed
 from cases.permissions import Action, demand, rule
 from cases.sealed import missing_call, missing_ticket, seal_ticket
 from cases.search import Search, newest
@@ -170,7 +171,9 @@ def list_tickets(session: Session, viewer: Viewer, search: TicketSearch) -> list
         query = query.where(Ticket.created_by == search.created_by)
     if search.late_at is not None:
         query = query.where(Ticket.state.in_(OPEN), Ticket.due_at < search.late_at)
-    return list(session.scalars(newest(query, Ticket.created_at, Ticket.id, search)))
+    found = list(session.scalars(newest(query, Ticket.created_at, Ticket.id, search)))
+    note_listed(session, viewer, Action.SEE_TICKETS, "ticket", [each.id for each in found if each.sealed])
+    return found
 
 
 # -- parts of the acts -----------------------------------------------------------------------

@@ -16,6 +16,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import Gauge
 
+from cases import sealed, unsealing
 from hotline import wiring
 from hotline.alarms import EVERY_SECONDS, Alarms
 from hotline.chain import Keeper, Witness
@@ -25,6 +26,7 @@ from hotline.heart import Heart
 from hotline.home import Home
 from hotline.settings import Settings
 from ivr.spool import import_spool
+from routing.policy import Policy
 from storage.database import Database, DatabaseAway
 from storage.vault import VaultError
 from telephony import lab_recordings, phone_secrets
@@ -114,6 +116,7 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
         Sweep("disk", 30, partial(require_room, home)),
         Sweep("journal", 60, keeper.seal),
         Sweep("journal verified", 600, lambda: keeper.verify_at_night(datetime.now(UTC))),
+        Sweep("sealed matters", 20, partial(_see_to_sealed, database, policy)),
         Sweep("lab recordings", 600, partial(_remove_lab_recordings, database, home)),
     ]
     scheduler = BackgroundScheduler(
@@ -143,6 +146,15 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
         for sweep in sweeps:  # what Asterisk wrote as it ended
             sweep.run()
         database.close()
+
+
+def _see_to_sealed(database: Database, policy: Policy) -> None:
+    """Hand over what is due, name who reads by role now, let requests lapse."""
+    now = datetime.now(UTC)
+    with database.session() as session:
+        sealed.keep_readers(session, policy)
+        sealed.hand_over_due(session, policy, now)
+        unsealing.lapse(session, now)
 
 
 def _remove_lab_recordings(database: Database, home: Home) -> None:

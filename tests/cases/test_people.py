@@ -6,19 +6,9 @@ import pytest
 from sqlalchemy import select
 
 from cases.errors import Refused
-from cases.people import (
-    SESSION_IDLE,
-    SESSION_LONGEST,
-    check_password,
-    create_person,
-    dismiss,
-    end_session,
-    logged_in,
-    new_secret,
-    phones,
-    set_password,
-    start_session,
-)
+from cases.logins import check_password, end_session, logged_in, start_session
+from cases.people import create_person, dismiss, set_password
+from cases.phones import SESSION_IDLE, SESSION_LONGEST, phones
 from storage.database import Database
 from storage.tables import Person, WebSession
 from storage.viewer import Role
@@ -47,7 +37,7 @@ def test_a_log_in_lasts_until_it_is_ended_or_idle_or_too_old(database: Database,
         assert token not in stored.token_hash
         found = logged_in(session, token, "192.0.2.9")
         assert found is not None
-        viewer, _ = found
+        viewer, _, _ = found
         assert (viewer.person_id, viewer.role, viewer.address) == (person.id, Role.AGENT, "192.0.2.9")
         assert logged_in(session, "another") is None
         assert logged_in(session, token, now=now + SESSION_IDLE + timedelta(minutes=1)) is None
@@ -99,18 +89,6 @@ def test_a_person_is_refused_with_the_field(
     assert caught.value.faults == faults
 
 
-def test_an_old_secret_lives_as_long_as_one_newer(database: Database, staff: Staff) -> None:
-    with database.session() as session:
-        first = next(phone for phone in phones(session) if phone.person_id == staff.agent.person_id).secrets
-        second = new_secret(session, staff.agent.person_id)
-        third = new_secret(session, staff.agent.person_id)
-        phone = next(phone for phone in phones(session) if phone.person_id == staff.agent.person_id)
-    assert len(first) == 1
-    assert phone.secrets == (third, second)
-    assert (phone.extension, phone.kind, phone.role) == ("8001", "browser", Role.AGENT)
-    assert phone.endpoint.startswith("e") and len(phone.endpoint) == 9
-
-
 def test_only_people_with_an_extension_have_a_phone(database: Database, staff: Staff) -> None:
     with database.session() as session:
         assert [phone.extension for phone in phones(session)] == ["8001", "8002", "8003"]
@@ -138,3 +116,13 @@ def test_who_leaves_has_no_log_in_and_no_phone(database: Database, staff: Staff)
         assert logged_in(session, token) is None
         with pytest.raises(Refused):
             dismiss(session, person.login)
+
+
+def test_the_demo_city_and_real_people_are_never_in_one_hotline(database: Database, staff: Staff) -> None:
+    with database.session() as session:
+        create_person(session, "demo", "演示", Role.AGENT, PASSWORD, demo=True)
+    with pytest.raises(Refused) as caught, database.session() as session:
+        create_person(session, "real", "真人", Role.AGENT, PASSWORD)
+    assert caught.value.faults == {"login": "demo"}
+    with database.session() as session:
+        create_person(session, "demo2", "演示", Role.AGENT, PASSWORD, demo=True)

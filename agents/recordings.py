@@ -4,26 +4,31 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from agents.filters import Filter, Wanted, list_page
 from agents.waveform import WIDTH, Waveform, draw
+from cases import personal
 from cases import recordings as ledger
 from cases.permissions import Action
 from cases.recordings import FoundRecording, RecordingSearch
+from storage.files import FileFault, Plain, Sealed
 from storage.tables import Call, Recording
 from storage.viewer import Viewer
+from web import ranges
 from web.faults import Refused
 from web.login import needs, services, signed_in
 from web.render import page
 from web.sessions import Login
 
+log = structlog.get_logger()
 router = APIRouter()
 PLAYS_REMEMBERED = 20_000
 LIST_COLUMNS = 80  # a list's picture is small
@@ -82,7 +87,8 @@ def recordings_page(
         search = RecordingSearch(
             **wanted.rows, line=typed.line, agent_id=wanted.agent_id, ticket=typed.ticket.strip()
         )
-        rows = ledger.find_recordings(session, who, search)
+        found = ledger.find_recordings(session, who, search)
+        rows = [replace(row, call=personal.shown(row.call, full=False)) for row in found]
         return list(zip(rows, players((row.recording for row in rows), LIST_COLUMNS), strict=True))
 
     return list_page(request, "recordings", typed, find)
@@ -99,8 +105,9 @@ def recording_page(
     with services(request).database.session() as session:
         recording = ledger.recording_of(session, who, recording_id)
         call = session.get_one(Call, recording.call_id)
+        full = personal.sees_call(session, who, call)
     template = "recordings_dock.html" if dock else "recordings_one.html"
-    return page(request, template, call=call, player=players([recording])[0])
+    return page(request, template, call=personal.shown(call, full=full), player=players([recording])[0])
 
 
 @router.get("/recordings/{recording_id}/audio", dependencies=[Depends(needs(Action.HEAR))])
@@ -114,22 +121,23 @@ def audio(
     key = (login.token_hash, recording_id, play[:40])
     with services(request).database.session() as session:
         recording = ledger.recording_of(session, login.viewer, recording_id)
-        file = sound_file(services(request).recordings, recording)
+        sound = sound_of(services(request).recordings, recording)
         if not play or not plays.known(key):
             ledger.played(session, login.viewer, recording_id)
     plays.add(key)
-    etag = f'"{recording.sha256}"'
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    if etag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return FileResponse(file, media_type="audio/wav", headers=headers)
+    headers = {"Cache-Control": "private, no-cache"}
+    return ranges.answer(request, sound, "audio/wav", f'"{recording.sha256}"', headers)
 
 
-def sound_file(folder: Path, recording: Recording) -> Path:
-    """The file of a ready recording. Raises Refused with what is wrong and who can help."""
+def sound_of(folder: Path, recording: Recording) -> Sealed | Plain:
+    """The sound of a ready recording. Raises Refused with what is wrong and who can help."""
     if recording.state != "ready":
         raise Refused(f"recordings.not_{recording.state}", status=409)
     file = (folder / recording.path).resolve()
     if not file.is_relative_to(folder.resolve()) or not file.is_file():
         raise Refused("recordings.file_gone", status=410, name=recording.name)
-    return file
+    try:
+        return ledger.sound(folder, recording)
+    except FileFault as fault:
+        log.error("recording damaged", recording=recording.id, fault=str(fault))
+        raise Refused("recordings.file_damaged", status=410, name=recording.name) from fault

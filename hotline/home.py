@@ -82,6 +82,11 @@ class Home:
         return self.path / "recordings/kept"
 
     @property
+    def attachments(self) -> Path:
+        """Files of tickets, sealed."""
+        return self.path / "attachments"
+
+    @property
     def cel(self) -> Path:
         return self.path / "cel/cel.csv"
 
@@ -151,6 +156,7 @@ class Home:
             self.path / "recordings",
             self.recordings_incoming,
             self.recordings_kept,
+            self.attachments,
             self.cel.parent,
             self.spool,
             self.sounds,

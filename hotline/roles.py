@@ -95,6 +95,7 @@ def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) ->
         database=database,
         policy=city,
         recordings=home.recordings_kept,
+        attachments=home.attachments,
         ami=link,
         phone=PhoneServer(settings.asterisk_http_port, settings.asterisk_tls_port),
         authority=keeper.ca,

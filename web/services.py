@@ -57,12 +57,14 @@ class Operations:
 @dataclass(frozen=True, slots=True)
 class Services:
     """`ami` is a telephony.ami.AmiLink, or None when this process runs without one; `recordings` is the
-    ledger's folder; `notes` opens the stream of storage.notify notes (None: this process sends none)."""
+    ledger's folder, `attachments` that of tickets' files (None: there are none here); `notes` opens the
+    stream of storage.notify notes (None: this process sends none)."""
 
     database: Database
     policy: Policy
     recordings: Path
     ami: Any = None
+    attachments: Path | None = None
     phone: PhoneServer = field(default_factory=PhoneServer)
     authority: Path | None = None  # the certificate that other PCs have to trust; there may be no such file
     notes: Callable[[], Iterable[Note]] | None = None

@@ -179,7 +179,9 @@ def running(database_url: str, folder: Path) -> Iterator[Site]:
     database = Database(database_url, pool_size=4)
     seed = fill(database, folder, policy, datetime.now(UTC))
     stop = threading.Event()
-    services = Services(database, policy, folder, notes=lambda: listen(database_url, stop))
+    services = Services(
+        database, policy, folder, attachments=folder / "attachments", notes=lambda: listen(database_url, stop)
+    )
     app = create_app(services, [room()])
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
     door = socket.create_server(("127.0.0.1", 0))

@@ -115,6 +115,14 @@ def list_looks(session: Session, viewer: Viewer, search: LookSearch) -> list[Loo
     return _told(session, viewer, [(row, person) for row, person in rows])
 
 
+def calls_without_sound(session: Session, viewer: Viewer, since: datetime) -> list[Call]:
+    """Sealed calls that were answered since then and of which no recording could be kept."""
+    demand(viewer, Action.LIST_LOOKS)
+    lost = exists().where(Recording.call_id == Call.id, Recording.state == "gap")
+    calls = visible_calls(viewer, Action.LIST_LOOKS).where(Call.sealed, Call.answered_at >= since, lost)
+    return list(session.scalars(calls.order_by(Call.began_at)))
+
+
 def people_who_looked(session: Session, viewer: Viewer) -> list[tuple[str, str]]:
     """For a choice by name: everybody who is on record as having looked at anything (id, name, account)."""
     demand(viewer, Action.LIST_LOOKS)

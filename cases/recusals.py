@@ -85,7 +85,7 @@ def recused_from(session: Session, matter: Call | Ticket) -> list[Recused]:
     rows = select(Recusal, Person).join(Person, Person.id == Recusal.person_id).where(mine)
     return [
         Recused(row.id, person, row.why, row.at, row.by_id)
-        for row, person in session.execute(rows.order_by(Recusal.id))
+        for row, person in session.execute(rows.order_by(Recusal.at, Recusal.id))
     ]
 
 

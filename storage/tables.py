@@ -392,7 +392,9 @@ class Recusal(Base):
         UniqueConstraint("person_id", "call_id", name="uq_recusal_person_call"),
         CheckConstraint("(ticket_id IS NULL) <> (call_id IS NULL)", name="one_subject"),
     )
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, server_default=RANDOM_ID
+    )
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
     call_id: Mapped[str | None] = mapped_column(ForeignKey("call.id"), index=True)
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"), index=True)

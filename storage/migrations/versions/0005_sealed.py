@@ -31,7 +31,8 @@ def upgrade() -> None:
     op.drop_table("ticket_day")
     op.drop_constraint(op.f("uq_ticket_form_id"), "ticket")
     op.create_unique_constraint(op.f("uq_ticket_created_by"), "ticket", ["created_by", "form_id"])
-    op.execute(f"ALTER TABLE recording ALTER id DROP IDENTITY, ALTER id SET DEFAULT {RANDOM_ID}")
+    for table in ("recording", "recusal"):
+        op.execute(f"ALTER TABLE {table} ALTER id DROP IDENTITY, ALTER id SET DEFAULT {RANDOM_ID}")
     op.create_table(
         "handed_over",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),

@@ -16,6 +16,7 @@ from agents import (
     recordings,
     recusals,
     sealed,
+    sessions,
     tickets,
     units,
 )
@@ -43,6 +44,7 @@ def room() -> Room:
             attachments.router,
             holds.router,
             people.router,
+            sessions.router,
             journal.router,
         ),
         places=(

@@ -4,6 +4,7 @@ Live picture and repairs follow Asterisk's events; call records, recordings and 
 by APScheduler, which remembers nothing: what is due is in the database and on the disk.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ from telephony.watch import Watch
 
 RETRY_SECONDS = 1.0
 BEAT_SECONDS = 2.0
+NICENESS = 5  # joining a recording must not delay the record of a call that rings
 LAB_KEPT = timedelta(days=1)
 NAMED_WITHIN = timedelta(seconds=2)  # of a channel's birth its call's id is on it
 
@@ -47,6 +49,7 @@ def run(settings: Settings, home: Home, stop: threading.Event, heart: Heart) -> 
 
     With the database away nobody can take it from us, and we keep time on: wrap-ups end meanwhile.
     """
+    os.nice(NICENESS)  # this thread, and all it starts
     said = ""
     with ExitStack() as ticking:
         ticks = False

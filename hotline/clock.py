@@ -23,6 +23,7 @@ from hotline.ground import GroundError, require_room
 from hotline.health import CLOCK_LOCK
 from hotline.heart import Heart
 from hotline.home import Home
+from hotline.logs import shorten
 from hotline.settings import Settings
 from ivr.spool import import_spool
 from storage.database import Database, DatabaseAway
@@ -110,6 +111,7 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
         Sweep("call records", 1, records.sweep),
         Sweep("recordings", 2, lambda: ledger.sweep(datetime.now(UTC))),
         Sweep("disk", 30, partial(require_room, home)),
+        Sweep("logs", 60, partial(_shorten_logs, home)),
         Sweep("lab recordings", 600, partial(_remove_lab_recordings, database, home)),
     ]
     scheduler = BackgroundScheduler(
@@ -137,6 +139,12 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
         for sweep in sweeps:  # what Asterisk wrote as it ended
             sweep.run()
         database.close()
+
+
+def _shorten_logs(home: Home) -> None:
+    """Those that Asterisk and PostgreSQL write; a stranger who knocks all day fills Asterisk's."""
+    for file in (home.asterisk_log / "asterisk.log", home.postgres_data.parent / "postgres.log"):
+        shorten(file)
 
 
 def _remove_lab_recordings(database: Database, home: Home) -> None:

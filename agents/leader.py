@@ -10,7 +10,7 @@ from cases.permissions import Action
 from storage.tables import Person
 from storage.viewer import Role, Viewer
 from telephony.ami import AmiError, AmiLink
-from telephony.channels import is_callers
+from telephony.channels import Channels, is_callers
 from web.faults import Refused
 from web.login import needs, services
 from web.render import translate
@@ -23,10 +23,11 @@ RING_SECONDS = 20
 def call_leader(
     request: Request, who: Annotated[Viewer, Depends(needs(Action.TAKE_CALLS))], call_id: str
 ) -> dict[str, str]:
-    """Rings the first shift leader whose phone is free; the call goes on meanwhile."""
+    """Rings the first shift leader whose phone is free, for who is on the call; it goes on meanwhile."""
     at, t = services(request), translate(request)
     with at.database.session() as session:
         call = offers.read_call(session, who, call_id).call
+        own = session.get_one(Person, who.person_id).endpoint or ""
         leaders = [
             (each, session.get_one(Person, each.person_id).endpoint or "")
             for each in duty.duties(session)
@@ -35,10 +36,11 @@ def call_leader(
     if at.ami is None:
         raise Refused("desk.ami_away", status=503)
     try:
+        channel = caller_channel(at.ami, call.id, own)
         leader = _free(at.ami, leaders)
         if leader is None:
             raise Refused("desk.no_leader", status=409)
-        _ring(at.ami, leader[1], call.id, caller_channel(at.ami, call.id), f"{who.name} → {call.line}")
+        _ring(at.ami, leader[1], call.id, channel, f"{who.name} → {call.line}")
     except AmiError as error:
         raise Refused("desk.ami_away", status=503) from error
     return {"message": t("desk.leader_called", name=leader[0].name)}
@@ -53,12 +55,19 @@ def _free(link: AmiLink, leaders: list[tuple[Duty, str]]) -> tuple[Duty, str] | 
     return None
 
 
-def caller_channel(link: AmiLink, call_id: str) -> str:
-    """The caller's own channel. Raises Refused when the call is over."""
-    for channel in link.action("CoreShowChannels"):
-        if channel.get("AccountCode") == call_id and is_callers(str(channel.get("Channel"))):
-            return str(channel["Channel"])
-    raise Refused("desk.call_over", status=409)
+def caller_channel(link: AmiLink, call_id: str, endpoint: str) -> str:
+    """The caller's own channel. Raises Refused when the call is over or this phone is not in it."""
+    rows = link.action("CoreShowChannels")
+    names = (str(row.get("Channel")) for row in rows if row.get("AccountCode") == call_id)
+    channel = next(filter(is_callers, names), None)
+    if channel is None:
+        raise Refused("desk.call_over", status=409)
+    channels = Channels()
+    for row in rows:
+        channels.apply(row)
+    if not endpoint or channels.call_at(endpoint) != call_id or channels.rings_at(endpoint):
+        raise Refused("desk.not_on_it", status=409)
+    return channel
 
 
 def _ring(link: AmiLink, endpoint: str, call_id: str, channel: str, shown: str) -> None:

@@ -4,6 +4,7 @@ Live picture and repairs follow Asterisk's events; call records, recordings and 
 by APScheduler, which remembers nothing: what is due is in the database and on the disk.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from hotline.ground import GroundError, require_room
 from hotline.health import CLOCK_LOCK
 from hotline.heart import Heart
 from hotline.home import Home
+from hotline.logs import shorten
 from hotline.settings import Settings
 from ivr.spool import import_spool
 from routing.policy import Policy
@@ -39,6 +41,7 @@ from telephony.watch import Watch
 
 RETRY_SECONDS = 1.0
 BEAT_SECONDS = 2.0
+NICENESS = 5  # joining a recording must not delay the record of a call that rings
 LAB_KEPT = timedelta(days=1)
 NAMED_WITHIN = timedelta(seconds=2)  # of a channel's birth its call's id is on it
 
@@ -51,6 +54,7 @@ def run(settings: Settings, home: Home, stop: threading.Event, heart: Heart) -> 
 
     With the database away nobody can take it from us, and we keep time on: wrap-ups end meanwhile.
     """
+    os.nice(NICENESS)  # this thread, and all it starts
     said = ""
     with ExitStack() as ticking:
         ticks = False
@@ -117,6 +121,7 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
         Sweep("journal", 60, keeper.seal),
         Sweep("journal verified", 600, lambda: keeper.verify_at_night(datetime.now(UTC))),
         Sweep("sealed matters", 20, partial(_see_to_sealed, database, policy)),
+        Sweep("logs", 60, partial(_shorten_logs, home)),
         Sweep("lab recordings", 600, partial(_remove_lab_recordings, database, home)),
     ]
     scheduler = BackgroundScheduler(
@@ -155,6 +160,12 @@ def _see_to_sealed(database: Database, policy: Policy) -> None:
         sealed.keep_readers(session, policy)
         sealed.hand_over_due(session, policy, now)
         unsealing.lapse(session, now)
+
+
+def _shorten_logs(home: Home) -> None:
+    """Those that Asterisk and PostgreSQL write; a stranger who knocks all day fills Asterisk's."""
+    for file in (home.asterisk_log / "asterisk.log", home.postgres_data.parent / "postgres.log"):
+        shorten(file)
 
 
 def _remove_lab_recordings(database: Database, home: Home) -> None:

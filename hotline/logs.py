@@ -5,7 +5,9 @@ on its terminal. Whatever concerns a call carries its id as `call`; no caller's 
 import json
 import logging
 import logging.handlers
+import os
 import re
+import shutil
 import sys
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -82,6 +84,21 @@ def keeper(file: Path) -> logging.Handler:
     )
     handler.setFormatter(logging.Formatter("%(message)s"))
     return handler
+
+
+def shorten(file: Path) -> None:
+    """As `keeper`, for a file that another program appends to: when full it goes on in `<file>.1`.
+
+    Copied and emptied, so that the program need not be told; what it writes in between is lost.
+    """
+    if not file.exists() or file.stat().st_size < KEPT_BYTES:
+        return
+    for place in range(KEPT_FILES - 1, 0, -1):
+        older = Path(f"{file}.{place}")
+        if older.exists():
+            older.replace(f"{file}.{place + 1}")
+    shutil.copy(file, f"{file}.1")
+    os.truncate(file, 0)
 
 
 def short(line: str) -> str:

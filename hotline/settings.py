@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from storage.viewer import STAFF, Role
@@ -39,9 +39,7 @@ def home_folder() -> Path:
 class Settings(BaseSettings):
     """Every setting has a default that serves one machine on 127.0.0.1."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, extra="ignore", env_ignore_empty=True, use_attribute_docstrings=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", use_attribute_docstrings=True)
 
     home: Path = Field(default_factory=home_folder)
     """Where all state lives. `/var/lib/hotline` for root, `.hotline/` in the checkout for anybody else."""
@@ -64,7 +62,8 @@ class Settings(BaseSettings):
     rtp_end: int = Field(20999, ge=1024, le=65535)
     """The last port of sound."""
     trunk_peers: str = "127.0.0.2"
-    """The carrier's or the PBX's addresses, comma-separated: `10.0.0.1`, `10.0.0.1:5070`, `10.0.0.0/24`."""
+    """The carrier's or the PBX's addresses, comma-separated: `10.0.0.1`, `10.0.0.1:5070`, `10.0.0.0/24`;
+    empty: none, and only a registrar's calls come in."""
     trunk_register: str = ""
     """`user:secret@host[:port]` of a carrier that wants registration."""
     trunk_codecs: str = "alaw,ulaw"
@@ -101,6 +100,14 @@ class Settings(BaseSettings):
     """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
     demo: bool = True
     """Lay out the demo city at the first start, into an empty database."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_default(cls, value: object, about: ValidationInfo) -> object:
+        """Also of a setting that cannot be empty; but who empties the carrier's addresses wants none."""
+        if value != "" or about.field_name in (None, "trunk_peers"):
+            return value
+        return cls.model_fields[about.field_name].get_default(call_default_factory=True)
 
     @field_validator("bind")
     @classmethod
@@ -208,6 +215,17 @@ class Settings(BaseSettings):
         )
 
     @model_validator(mode="after")
+    def _trunk_can_be_heard(self) -> "Settings":
+        version = ipaddress.ip_address(self.bind).version
+        for peer in map(str.strip, self.trunk_peers.split(",")):
+            if (other := _version(peer)) not in (version, None):
+                raise ValueError(
+                    f"{PREFIX}BIND={self.bind} hears IPv{version} alone and {PREFIX}TRUNK_PEERS={peer} "
+                    f"is IPv{other}: name addresses of one kind"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _no_two_on_one_port(self) -> "Settings":
         if self.rtp_start % 2:  # RTP takes even ports, RTCP the odd ones between them
             raise ValueError(f"{PREFIX}RTP_START={self.rtp_start} should be even")
@@ -227,6 +245,15 @@ class Settings(BaseSettings):
                     f"{PREFIX}SIP_PORT={port} lies between {PREFIX}RTP_START and {PREFIX}RTP_END"
                 )
         return self
+
+
+def _version(peer: str) -> int | None:
+    """4 or 6; None of a host's name, which may be either."""
+    address = peer.partition("/")[0]
+    try:
+        return ipaddress.ip_address(address if address.count(":") > 1 else address.partition(":")[0]).version
+    except ValueError:
+        return None
 
 
 def load() -> Settings:

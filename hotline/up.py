@@ -224,7 +224,10 @@ class Up:
         ]
         if self.settings.guest_calls:
             lines.append(f"  call   [bold]{web}/call[/]")
-        lines += [f"  trunk  sip:{line.number}@{sip}  ({line.name})" for line in city.lines]
+        first, *others = city.lines
+        lines.append(f"  trunk  sip:{first.number}@{sip}  ({first.name})")
+        if others:
+            lines.append(f"         and {len(others)} more numbers, the last one {others[-1].number}")
         lines += [f"  state  {self.home.path}", ""]
         lines += [f"  log in as {demo.say(one)}" for one in logins]
         if not logins:

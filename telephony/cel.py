@@ -44,9 +44,7 @@ MOST_BIRTHS = 10_000
 MOST_BYTES = 64 << 20  # of the file; then it is put aside, and the one put aside before goes
 
 Part = Literal["caller", "agent", "consult", "other"]
-
 _CALL_ID = re.compile(r"[0-9A-Za-z.-]+-\d{1,5}")
-
 _log = structlog.get_logger(__name__)
 
 
@@ -59,6 +57,7 @@ class CelReader:
         self._policy = policy
         self._told_to: Place | None = None
         self._births: dict[str, Event] = {}  # CHAN_START comes before the dialplan says whose call it is
+        self._asked: dict[str, Leg] = {}  # bridge → a colleague in it who was asked, and has no caller yet
 
     def read(self) -> int:
         """Store what Asterisk has written since; how many events. Raises DatabaseAway: then nothing moved."""
@@ -101,7 +100,7 @@ class CelReader:
             return self._read_chunk(careful=True)
 
     def _tell(self, session: Session, events: list[Event], careful: bool) -> None:
-        record = _Record(session, self._policy, self._births)
+        record = _Record(session, self._policy, self._births, self._asked)
         record.recall(events)
         for event in events:
             if careful:
@@ -139,10 +138,11 @@ _KNOWN_LEGS = (
 class _Record:
     """Events told into the record, within one transaction."""
 
-    def __init__(self, session: Session, policy: Policy, births: dict[str, Event]) -> None:
-        self._session = session
-        self._policy = policy
-        self._births = births
+    def __init__(
+        self, session: Session, policy: Policy, births: dict[str, Event], asked: dict[str, Leg]
+    ) -> None:
+        self._session, self._policy = session, policy
+        self._births, self._asked = births, asked
         self._calls: dict[str, str] = {}  # linkedid → call id
         self._roots: dict[str, str] = {}  # call id → linkedid of the caller's own channel
         self._legs: dict[str, Leg] = {}
@@ -277,12 +277,25 @@ class _Record:
             self._put(replace(leg, answered_at=event.at))
 
     def joined(self, event: Event, leg: Leg) -> None:
-        """In a bridge on the caller's own link: this person has the caller, also after a consultation."""
-        if leg.part in ("agent", "consult") and event.linkedid == self._roots[leg.call_id]:
-            self._put(replace(leg, part="agent"))
-            before = self._progress.get(leg.call_id, Progress()).answers
-            self._advance(leg, answers=(*before, (event.at, leg.person_id)))
-            self._step(event, leg, "answer", once=True, person_id=leg.person_id, uniqueid=leg.uniqueid)
+        """In a bridge: the colleague comes to the caller or, given her while it still rang, she to her."""
+        bridge = event.extra.get("bridge_id", "")
+        if leg.part == "caller" and bridge in self._asked:
+            self._has_caller(event, self._asked[bridge])
+        elif leg.part in ("agent", "consult"):
+            if event.linkedid == self._roots[leg.call_id]:
+                self._has_caller(event, leg)
+            elif event.app == "AppDial":
+                self._asked[bridge] = leg
+
+    def _has_caller(self, event: Event, leg: Leg) -> None:
+        self._put(replace(leg, part="agent"))
+        before = self._progress.get(leg.call_id, Progress()).answers
+        self._advance(leg, answers=(*before, (event.at, leg.person_id)))
+        self._step(event, leg, "answer", once=True, person_id=leg.person_id, uniqueid=leg.uniqueid)
+
+    def left(self, event: Event, leg: Leg) -> None:
+        if leg.part != "caller":
+            self._asked.pop(event.extra.get("bridge_id", ""), None)
 
     def began_app(self, event: Event, leg: Leg) -> None:
         if event.app == "Queue" and leg.part == "caller":
@@ -346,6 +359,7 @@ _DIALPLAN_STEPS = {
 _ACTS: dict[str, Callable[[_Record, Event, Leg], None]] = {
     "ANSWER": _Record.answered,
     "BRIDGE_ENTER": _Record.joined,
+    "BRIDGE_EXIT": _Record.left,
     "APP_START": _Record.began_app,
     "HANGUP": _Record.hung_up,
     "CHAN_END": _Record.ended,

@@ -15,7 +15,7 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 VOICE_SECONDS = 12.0
 PAGE_SECONDS = 30.0
 
-# Each voice that arrives in the browser goes to an ear that tells its loudest tone.
+# Each voice that arrives in the browser goes to an ear that tells its loudest tone and how loud that is.
 EARS = """
   window.ears = [];
   const Connection = window.RTCPeerConnection;
@@ -27,16 +27,17 @@ EARS = """
         const ear = context.createAnalyser();
         ear.fftSize = 4096;
         context.createMediaStreamSource(new MediaStream([track])).connect(ear);
-        ears.push((hz) => {
+        ears.push(() => {
           const bins = new Float32Array(ear.frequencyBinCount);
           ear.getFloatFrequencyData(bins);
           const loudest = bins.indexOf(Math.max(...bins));
-          return bins[loudest] > -45 && Math.abs(loudest * 16000 / ear.fftSize - hz) < 8;
+          return { hz: loudest * 16000 / ear.fftSize, db: bins[loudest] };
         });
       });
     }
   };
 """
+HEARS = "(tone) => { const { hz, db } = ears.at(-1)?.() ?? {}; return db > -45 && Math.abs(hz - tone) < 8; }"
 
 
 class Desk:
@@ -134,8 +135,7 @@ class Desk:
         from playwright.sync_api import Error
 
         try:
-            heard = "(hz) => ears.at(-1)?.(hz)"
-            self._page.wait_for_function(heard, arg=hz, timeout=limit_seconds * 1000, polling=100)
+            self._page.wait_for_function(HEARS, arg=hz, timeout=limit_seconds * 1000, polling=100)
         except Error:
             return False
         return True

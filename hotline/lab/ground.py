@@ -11,14 +11,15 @@ from cases.deadlines import load_calendar
 from hotline import wiring
 from hotline.home import Home
 from hotline.lab.caller import Sounds
-from hotline.settings import Settings
+from hotline.lab.sipp import LabFault
+from hotline.settings import LAB_ADDRESS, Settings
 from routing.hours import is_open
 from routing.policy import Line, Policy
 from routing.working_time import Calendar
 from storage.database import Database
 from telephony.config import PublishedLine
 
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared with, not bound to
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Ground:
     @property
     def server(self) -> tuple[str, int]:
         bind = self.settings.bind
-        return ANY_ADDRESS.get(bind, bind), self.settings.sip_port
+        return "127.0.0.1" if bind == ANY_ADDRESS else bind, self.settings.sip_port
 
     def line(self, dialled: str) -> Line | None:
         """The published line that a dialled number leads to."""
@@ -53,7 +54,12 @@ class Ground:
 
 @contextmanager
 def ground(settings: Settings) -> Iterator[Ground]:
-    """Raises what wiring raises, and DatabaseAway."""
+    """Raises what wiring raises, LabFault, and DatabaseAway."""
+    if ":" in settings.bind:
+        raise LabFault(
+            f"HOTLINE_BIND={settings.bind} hears IPv6 alone, and the lab calls from {LAB_ADDRESS}: "
+            f"bind {ANY_ADDRESS} or another IPv4 address"
+        )
     home = Home(settings.home)
     policy = wiring.policy(settings)
     with (

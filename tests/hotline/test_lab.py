@@ -1,5 +1,7 @@
 """The lab's own judgement: what a call must go like, and what counts as heard."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -80,3 +82,17 @@ def test_silence_holds_no_sound() -> None:
 )
 def test_what_cannot_be_a_call_is_wrong_usage(words: tuple[str, ...]) -> None:
     assert CliRunner().invoke(app, ["lab", "call", *words]).exit_code == 2
+
+
+def test_a_hotline_on_ipv6_is_told_in_one_line_that_the_lab_cannot_reach_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in {"HOME": str(tmp_path), "BIND": "::", "TRUNK_PEERS": ""}.items():
+        monkeypatch.setenv(f"HOTLINE_{name}", value)
+    refused = CliRunner().invoke(app, ["lab", "call", "--to", "962299"])
+    assert refused.exit_code == 1
+    (line,) = refused.output.splitlines()
+    assert line == (
+        "fault: HOTLINE_BIND=:: hears IPv6 alone, and the lab calls from 127.0.0.3: "
+        "bind 0.0.0.0 or another IPv4 address"
+    )

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from io import StringIO
+from pathlib import Path
 
 import httpx
 import pytest
 import structlog
 
-from hotline.logs import configure, short, worth_telling
+from hotline import logs
+from hotline.logs import KEPT_FILES, configure, short, worth_telling
 from storage.database import Database
 from storage.tables import CallerNumber
 from tests.web.site import PASSWORD, Site, site
@@ -37,6 +39,26 @@ def test_a_record_is_told_shortly_with_its_facts_and_the_last_line_of_its_except
 def test_what_is_no_record_is_told_as_it_is() -> None:
     for line in ("Fatal Python error", "[1, 2]", '{"level": "error"}', "7"):
         assert short(line) == line
+
+
+def test_what_another_program_appends_moves_on_when_it_is_full_and_the_oldest_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "KEPT_BYTES", 10)
+    file = tmp_path / "asterisk.log"
+    logs.shorten(file)
+    with file.open("a") as program:
+        for line in range(KEPT_FILES + 3):
+            program.write(f"the line {line}\n")
+            program.flush()
+            logs.shorten(file)
+        program.write("short\n")
+        program.flush()
+        logs.shorten(file)
+    kept = {each.name: each.read_text() for each in tmp_path.iterdir()}
+    assert kept == {"asterisk.log": "short\n"} | {
+        f"asterisk.log.{place}": f"the line {KEPT_FILES + 3 - place}\n" for place in range(1, KEPT_FILES + 1)
+    }
 
 
 def test_only_warnings_and_what_is_no_record_is_for_the_terminal() -> None:

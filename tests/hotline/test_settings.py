@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hotline.settings import SettingsError, load
+from hotline.settings import Settings, SettingsError, load
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +25,26 @@ def test_the_labs_address_is_no_trunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOTLINE_TRUNK_PEERS", "127.0.0.2,127.0.0.3:5070")
     with pytest.raises(SettingsError, match="lab"):
         load()
+
+
+def test_a_carrier_of_the_same_kind_of_address_or_of_a_name_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    for bind, peers in (("::", "2001:db8::/32,gw.example.cn:5070"), ("0.0.0.0", "10.0.0.1:5070,10.0.0.0/24")):
+        monkeypatch.setenv("HOTLINE_BIND", bind)
+        monkeypatch.setenv("HOTLINE_TRUNK_PEERS", peers)
+        assert load().trunk_peers == peers
+
+
+def test_an_empty_setting_is_its_default_but_emptied_addresses_of_the_carrier_are_nobodys(
+    monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    defaults = load()
+    for name in Settings.model_fields:
+        if name != "home":
+            monkeypatch.setenv(f"HOTLINE_{name.upper()}", "")
+    assert load() == defaults.model_copy(update={"trunk_peers": ""})
+    monkeypatch.delenv("HOTLINE_TRUNK_PEERS")
+    (home / "hotline.env").write_text("HOTLINE_TRUNK_PEERS=\n")
+    assert load().trunk_peers == ""
 
 
 def test_the_file_in_the_home_is_read_and_the_environment_wins(
@@ -57,6 +77,8 @@ def test_a_relative_path_means_the_folder_it_was_given_in(
         ("HOTLINE_RTP_END", "20000", "HOTLINE_RTP_START=20000 should be below HOTLINE_RTP_END=20000"),
         ("HOTLINE_AGI_PORT", "8080", "HOTLINE_WEB_PORT and HOTLINE_AGI_PORT are both 8080"),
         ("HOTLINE_SIP_PORT", "20500", "HOTLINE_SIP_PORT=20500 lies between"),
+        ("HOTLINE_BIND", "::", "HOTLINE_BIND=:: hears IPv6 alone and HOTLINE_TRUNK_PEERS=127.0.0.2 is IPv4"),
+        ("HOTLINE_TRUNK_PEERS", "carrier.cn,2001:db8::1", "and HOTLINE_TRUNK_PEERS=2001:db8::1 is IPv6"),
     ],
 )
 def test_a_bad_setting_is_named_with_its_remedy(

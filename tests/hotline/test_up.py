@@ -36,6 +36,12 @@ def test_the_servers_never_run_as_root(city_up: CityUp) -> None:
     assert {psutil.Process(processes[name]).username() for name in ("asterisk", "postgres")} == {expected}
 
 
+def test_a_page_does_not_wait_for_the_clock(city_up: CityUp) -> None:
+    city, _ = city_up
+    nice = {name: psutil.Process(pid).nice() for name, pid in city.processes().items()}
+    assert max(nice["desk"], nice["ivr"], nice["postgres"]) < nice["clock"]
+
+
 def test_a_second_up_is_refused_in_one_line_that_names_the_first(city_up: CityUp) -> None:
     city, running = city_up
     second = city.command("up")

@@ -23,11 +23,12 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from hotline.demo import DEMO_PASSWORD
 from hotline.lab import audio
+from hotline.lab.browser import EARS
 from tests.hotline.city import City
 from tests.hotline.conftest import new_city
 from tests.real.desk.city import Seat
 from tests.real.sipp import SippCall
-from tests.real.spine import CALLER_HZ, EARS, LINE, TRUNK, House
+from tests.real.spine import CALLER_HZ, LINE, TRUNK, House
 from tests.real.waiting import until
 
 HERE, THERE = "10.77.0.1", "10.77.0.2"

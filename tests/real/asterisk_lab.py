@@ -1,10 +1,14 @@
 """A private Asterisk on our rendered configuration, on free ports, with tones for prompts."""
 
 import re
+import shutil
 import socket
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cases.phones import digest
 from hotline.lab import audio
@@ -184,3 +188,15 @@ class Lab(Running):
 
 def short_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="hl-", dir="/tmp"))
+
+
+@contextmanager
+def running_lab(**facts: Any) -> Iterator[Lab]:
+    """A lab in a folder of its own, gone afterwards; `facts`: fields of Lab."""
+    folder = short_folder()
+    lab = Lab(folder, **facts)
+    try:
+        yield lab.start()
+    finally:
+        lab.stop()
+        shutil.rmtree(folder, ignore_errors=True)

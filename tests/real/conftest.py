@@ -1,30 +1,24 @@
 """Fixtures of the real suite: Asterisk, phones, trunk callers, an AGI stand-in. A missing part fails."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.real.agi_stand_in import AgiStandIn, Behaviour, routing
-from tests.real.asterisk_lab import QUEUE, TRUNK, Lab, secret_of, short_folder
+from tests.real.asterisk_lab import QUEUE, TRUNK, Lab, running_lab, secret_of
 from tests.real.phone import Phone
 from tests.real.sip_trace import SipTrace
 from tests.real.sipp import SippCall
 from tests.real.waiting import until
-from tests.real.whole import Whole
+from tests.real.whole import Whole, running_whole
 
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
     """Asterisk on our rendered configuration, with five hardware phones configured and nobody on duty."""
-    folder = short_folder()
-    lab = Lab(folder)
-    try:
-        yield lab.start()
-    finally:
-        lab.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with running_lab() as lab:
+        yield lab
 
 
 @pytest.fixture
@@ -102,12 +96,5 @@ def sip_trace(lab: Lab) -> SipTrace:
 @pytest.fixture
 def whole() -> Iterator[Whole]:
     """The complete hotline, up, with the demo city; a test may stop, kill and start it again."""
-    folder = short_folder()
-    whole = Whole(folder)
-    try:
-        yield whole.start()
-    finally:
-        if whole.killed:
-            whole.start()  # adopts what a killed one left, so that it can be stopped
-        whole.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with running_whole() as whole:
+        yield whole

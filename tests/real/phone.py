@@ -10,7 +10,7 @@ import re
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hotline.lab.media import Media, peer_of, sdp
 from tests.real.waiting import until
@@ -51,6 +51,31 @@ class Message:
     @property
     def method(self) -> str:
         return self.headers["cseq"].split()[1] if self.code else self.start.split()[0]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of the other side; `me` and `them` are From and To."""
+
+    method: str
+    uri: str
+    me: str
+    them: str
+    call_id: str
+    cseq: int
+    extra: str = ""
+    body: str = ""
+
+    def text(self, contact: str, address: str, branch: str) -> str:
+        """As it goes out from `address`, where `contact` is to be asked."""
+        kind = "Content-Type: application/sdp\r\n" if self.body else ""
+        return (
+            f"{self.method} {self.uri} SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch={branch};rport\r\n"
+            f"Max-Forwards: 70\r\nFrom: {self.me}\r\nTo: {self.them}\r\n"
+            f"Call-ID: {self.call_id}\r\nCSeq: {self.cseq} {self.method}\r\n"
+            f"Contact: <sip:{contact}@{address}>\r\n"
+            f"{self.extra}{kind}Content-Length: {len(self.body)}\r\n\r\n{self.body}"
+        )
 
 
 def _token() -> str:
@@ -139,9 +164,8 @@ class Leg:
     def request(self, method: str, extra: str = "", body: str = "") -> Message:
         """A request inside the call and its final answer."""
         self.cseq += 1
-        answer = self.phone.ask(
-            method, self.target, self.local, self.remote, self.call_id, self.cseq, extra, body
-        )
+        request = Request(method, self.target, self.local, self.remote, self.call_id, self.cseq, extra, body)
+        answer = self.phone.ask(request)
         if method == "INVITE":
             self.phone.ack(self, answer)
         return answer
@@ -184,7 +208,9 @@ class Phone:
         me = f"<sip:{self.account}@{self.server[0]}>"
         uri = f"sip:{self.server[0]}:{self.server[1]}"
         extra = f"Expires: {expires}\r\n"
-        answer = self._ask_with_digest("REGISTER", uri, f"{me};tag={_token()}", me, self._register_id, extra)
+        cseq = self._register_cseq + 1
+        request = Request("REGISTER", uri, f"{me};tag={_token()}", me, self._register_id, cseq, extra)
+        answer, self._register_cseq = self._ask_with_digest(request)
         assert answer.code == 200, answer.start
         return self
 
@@ -219,9 +245,10 @@ class Phone:
     # ---- the wire ----------------------------------------------------------------------------------
 
     def _dial(self, leg: Leg, extra: str) -> None:
-        answer = self._ask_with_digest(
-            "INVITE", leg.target, leg.local, leg.remote, leg.call_id, extra, sdp(leg.media), leg
+        request = Request(
+            "INVITE", leg.target, leg.local, leg.remote, leg.call_id, leg.cseq + 1, extra, sdp(leg.media)
         )
+        answer, leg.cseq = self._ask_with_digest(request)
         leg.code, leg.remote = answer.code, answer.headers["to"]
         if answer.code == 200:
             leg.target = _uri(answer.headers["contact"])
@@ -232,30 +259,16 @@ class Phone:
             self.ack(leg, answer)
             leg.end()
 
-    def _ask_with_digest(
-        self,
-        method: str,
-        uri: str,
-        me: str,
-        them: str,
-        call_id: str,
-        extra: str,
-        body: str = "",
-        leg: Leg | None = None,
-    ) -> Message:
-        cseq = leg.cseq if leg else self._register_cseq
-        answer = self.ask(method, uri, me, them, call_id, cseq + 1, extra, body)
-        if answer.code in (401, 407):
-            if leg:
-                self._send_ack(uri, me, answer.headers["to"], call_id, cseq + 1, answer.headers["branch"])
-            extra += self._credentials(answer, method, uri)
-            cseq += 1
-            answer = self.ask(method, uri, me, them, call_id, cseq + 1, extra, body)
-        if leg:
-            leg.cseq = cseq + 1
-        else:
-            self._register_cseq = cseq + 1
-        return answer
+    def _ask_with_digest(self, request: Request) -> tuple[Message, int]:
+        """The final answer, and the number of the request that got it."""
+        answer = self.ask(request)
+        if answer.code not in (401, 407):
+            return answer, request.cseq
+        if request.method == "INVITE":
+            self._send_ack(request, answer.headers["to"], answer.headers["branch"])
+        extra = request.extra + self._credentials(answer, request.method, request.uri)
+        again = replace(request, cseq=request.cseq + 1, extra=extra)
+        return self.ask(again), again.cseq
 
     def _credentials(self, answer: Message, method: str, uri: str) -> str:
         challenge = answer.headers.get("www-authenticate") or answer.headers["proxy-authenticate"]
@@ -275,25 +288,14 @@ class Phone:
             + "\r\n"
         )
 
-    def ask(
-        self,
-        method: str,
-        uri: str,
-        me: str,
-        them: str,
-        call_id: str,
-        cseq: int,
-        extra: str = "",
-        body: str = "",
-    ) -> Message:
+    def ask(self, request: Request) -> Message:
         """Send a request until its final answer comes; header `branch` of the answer is our own."""
         branch = f"z9hG4bK{_token()}"
         answers = self._answers[branch] = queue.Queue()
-        text = self._text(method, uri, me, them, call_id, cseq, branch, extra, body)
         heard = False
         for _ in range(120):
             if not heard:
-                self._send(text, self.server)
+                self._ask(request, branch)
             try:
                 answer = answers.get(timeout=0.5)
             except queue.Empty:
@@ -302,34 +304,19 @@ class Phone:
             if answer.code >= 200:
                 answer.headers["branch"] = branch
                 return answer
-        raise AssertionError(f"no final answer to {method} {uri}")
-
-    def _text(
-        self,
-        method: str,
-        uri: str,
-        me: str,
-        them: str,
-        call_id: str,
-        cseq: int,
-        branch: str,
-        extra: str,
-        body: str,
-    ) -> str:
-        kind = "Content-Type: application/sdp\r\n" if body else ""
-        return (
-            f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {self.address}:{self.port};branch={branch};rport\r\n"
-            f"Max-Forwards: 70\r\nFrom: {me}\r\nTo: {them}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n"
-            f"Contact: <sip:{self.account or 'caller'}@{self.address}:{self.port}>\r\n"
-            f"{extra}{kind}Content-Length: {len(body)}\r\n\r\n{body}"
-        )
+        raise AssertionError(f"no final answer to {request.method} {request.uri}")
 
     def ack(self, leg: Leg, answer: Message) -> None:
         branch = answer.headers["branch"] if answer.code >= 300 else f"z9hG4bK{_token()}"
-        self._send_ack(leg.target, leg.local, answer.headers["to"], leg.call_id, leg.cseq, branch)
+        invite = Request("INVITE", leg.target, leg.local, leg.remote, leg.call_id, leg.cseq)
+        self._send_ack(invite, answer.headers["to"], branch)
 
-    def _send_ack(self, uri: str, me: str, them: str, call_id: str, cseq: int, branch: str) -> None:
-        self._send(self._text("ACK", uri, me, them, call_id, cseq, branch, "", ""), self.server)
+    def _send_ack(self, invite: Request, them: str, branch: str) -> None:
+        self._ask(replace(invite, method="ACK", them=them, extra="", body=""), branch)
+
+    def _ask(self, request: Request, branch: str) -> None:
+        address = f"{self.address}:{self.port}"
+        self._send(request.text(self.account or "caller", address, branch), self.server)
 
     def reply(self, request: Message, code: int, words: str, body: str = "", to: str = "") -> None:
         kind = "Content-Type: application/sdp\r\n" if body else ""

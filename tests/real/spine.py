@@ -17,6 +17,7 @@ from hotline import wiring
 from hotline.demo import DEMO_PASSWORD
 from hotline.home import Home
 from hotline.lab import audio
+from hotline.lab.browser import EARS
 from hotline.settings import Settings
 from storage.database import Database
 from storage.server import EmbeddedServer
@@ -33,29 +34,6 @@ CALLER_HZ = 1130.0
 MENU_HZ = {"zh": 620, "en": 870}
 PIECE_BYTES = 40_000  # of a recording, asked for at a time
 POLICY = "policy.toml"
-
-# What an agent hears: each voice that arrives in her browser goes to an ear that tells its loudest tone.
-EARS = """
-  window.ears = [];
-  const Connection = window.RTCPeerConnection;
-  window.RTCPeerConnection = class extends Connection {
-    constructor(...words) {
-      super(...words);
-      this.addEventListener('track', ({ track }) => {
-        const context = new AudioContext({ sampleRate: 16000 });
-        const ear = context.createAnalyser();
-        ear.fftSize = 4096;
-        context.createMediaStreamSource(new MediaStream([track])).connect(ear);
-        ears.push(() => {
-          const bins = new Float32Array(ear.frequencyBinCount);
-          ear.getFloatFrequencyData(bins);
-          const loudest = bins.indexOf(Math.max(...bins));
-          return { hz: loudest * 16000 / ear.fftSize, db: bins[loudest] };
-        });
-      });
-    }
-  };
-"""
 
 
 class Agent(Seat):

@@ -24,7 +24,7 @@ from telephony.ami import AmiDown, AmiLink, Message
 from telephony.watch import Watch
 from tests.ivr.test_inbound import a_policy
 from tests.real.asterisk_lab import AMI_SECRET, LINE, QUEUE, TRUNK, Lab
-from tests.real.phone import Phone, answered
+from tests.real.phone import Leg, Phone, answered
 from tests.real.waiting import until
 
 pytestmark = pytest.mark.real
@@ -43,6 +43,7 @@ class Centre:
     watched: AmiLink
     desk: AmiLink
     events: list[Message] = field(default_factory=list)
+    callers: list[Phone] = field(default_factory=list)
 
     def wish(self, agent: int, wanted: str, reason: str = "") -> None:
         """As a desk does: keep the word, then act."""
@@ -73,8 +74,21 @@ class Centre:
     def becomes(self, agent: int, live: str) -> None:
         until(lambda: self.live(agent) == live, f"agent {agent} to be {live}")
 
-    def caller(self) -> Phone:
-        return Phone(("127.0.0.1", self.lab.sip_port), address=TRUNK, hz=500)
+    def on_duty(self, agent: int) -> None:
+        self.phones[agent].register()
+        self.wish(agent, "ready")
+        self.becomes(agent, "idle")
+
+    def call(self) -> Leg:
+        """Somebody dials the hotline."""
+        self.callers.append(Phone(("127.0.0.1", self.lab.sip_port), address=TRUNK, hz=500))
+        return self.callers[-1].dial(LINE)
+
+    def talk(self, agent: int) -> tuple[Leg, Leg]:
+        """Caller and agent, who is the one to ring."""
+        caller, hers = self.call(), self.phones[agent].ring().answer()
+        self.becomes(agent, "talking")
+        return caller, hers
 
 
 @pytest.fixture
@@ -110,7 +124,7 @@ def centre(short_folder: Path, database: Database) -> Iterator[Centre]:
         watch.stop()
         watched.stop()
         desk.stop()
-        for each in sets:
+        for each in [*sets, *centre.callers]:
             each.close()
         lab.stop()
 
@@ -122,8 +136,7 @@ def test_a_member_is_away_until_her_phone_registers_then_rings_talks_and_wraps_u
     centre.phones[0].register()
     centre.becomes(0, "idle")
 
-    caller = centre.caller()
-    leg = caller.dial(LINE, caller="13812345678")
+    leg = centre.call()
     ringing = centre.phones[0].ring()
     centre.becomes(0, "ringing")
     call_id = ringing.header("X-Hotline-Call")
@@ -144,7 +157,6 @@ def test_a_member_is_away_until_her_phone_registers_then_rings_talks_and_wraps_u
         if event.event == "QueueMemberStatus"
     ]
     assert ("1", "wrapup") in statuses
-    caller.close()
 
 
 def test_the_offer_is_told_to_her_screen_while_her_phone_still_rings(centre: Centre) -> None:
@@ -157,11 +169,8 @@ def test_the_offer_is_told_to_her_screen_while_her_phone_still_rings(centre: Cen
             told.append(note)
 
     threading.Thread(target=hear, daemon=True).start()
-    centre.phones[0].register()
-    centre.wish(0, "ready")
-    centre.becomes(0, "idle")
-    caller = centre.caller()
-    leg = caller.dial(LINE)
+    centre.on_duty(0)
+    leg = centre.call()
     ringing = centre.phones[0].ring()
     call_id = ringing.header("X-Hotline-Call")
     offer = Note(f"person:{centre.people[0]}", "offer", {"call_id": call_id})
@@ -169,15 +178,11 @@ def test_the_offer_is_told_to_her_screen_while_her_phone_still_rings(centre: Cen
     assert ringing.state == "ringing"
     stop.set()
     leg.hang_up()
-    caller.close()
 
 
 def test_an_unanswered_ring_pauses_her_by_word_and_her_next_word_brings_her_back(centre: Centre) -> None:
-    centre.phones[0].register()
-    centre.wish(0, "ready")
-    centre.becomes(0, "idle")
-    caller = centre.caller()
-    leg = caller.dial(LINE)
+    centre.on_duty(0)
+    leg = centre.call()
     centre.phones[0].ring()
     until(lambda: centre.word(0) == ("paused", "no_answer"), "the system's word")
     centre.becomes(0, "paused")
@@ -188,38 +193,25 @@ def test_an_unanswered_ring_pauses_her_by_word_and_her_next_word_brings_her_back
     centre.becomes(0, "talking")
     assert centre.word(0) == ("ready", "")
     leg.hang_up()
-    caller.close()
 
 
 def test_a_pause_asked_for_in_a_call_follows_its_wrap_up(centre: Centre) -> None:
-    centre.phones[0].register()
-    centre.wish(0, "ready")
-    centre.becomes(0, "idle")
-    caller = centre.caller()
-    leg = caller.dial(LINE)
-    centre.phones[0].ring().answer()
-    centre.becomes(0, "talking")
+    centre.on_duty(0)
+    leg, _ = centre.talk(0)
     centre.wish(0, "paused", "meal")
     leg.hang_up()
     centre.becomes(0, "wrapup")
     centre.becomes(0, "paused")
     assert "meal" in centre.lab.member(1)
-    caller.close()
 
 
 def test_a_phone_that_dies_in_a_call_pauses_her_by_word(centre: Centre) -> None:
-    centre.phones[0].register()
-    centre.wish(0, "ready")
-    centre.becomes(0, "idle")
-    caller = centre.caller()
-    leg = answered(caller.dial(LINE))
-    centre.phones[0].ring().answer()
-    centre.becomes(0, "talking")
+    centre.on_duty(0)
+    leg, _ = centre.talk(0)
     centre.phones[0].die()
     until(lambda: centre.word(0) == ("paused", "phone_lost"), "the system's word")
     assert not leg.ended
     leg.hang_up()
-    caller.close()
 
 
 def test_a_colleague_consulted_is_shown_in_the_same_call(centre: Centre) -> None:
@@ -227,10 +219,7 @@ def test_a_colleague_consulted_is_shown_in_the_same_call(centre: Centre) -> None
         centre.phones[agent].register()
     centre.wish(0, "ready")
     centre.becomes(0, "idle")
-    caller = centre.caller()
-    leg = caller.dial(LINE)
-    first = centre.phones[0].ring().answer()
-    centre.becomes(0, "talking")
+    leg, first = centre.talk(0)
     call_id = str(centre.call_id(0))
     with centre.database.session() as session:
         open_call(session, Arrival(call_id, call_id, LINE, "", True, datetime.now(UTC)), a_policy())
@@ -247,19 +236,13 @@ def test_a_colleague_consulted_is_shown_in_the_same_call(centre: Centre) -> None
     her = centre.people[0]
     until(lambda: centre.holds(call_id) == [("hold", her), ("unhold", her)], "both in the call's record")
     leg.hang_up()
-    caller.close()
 
 
 def test_an_asterisk_killed_in_a_call_and_robbed_of_its_queues_gets_members_wrap_up_and_wish_back(
     centre: Centre,
 ) -> None:
-    centre.phones[0].register()
-    centre.wish(0, "ready")
-    centre.becomes(0, "idle")
-    caller = centre.caller()
-    caller.dial(LINE)
-    centre.phones[0].ring().answer()
-    centre.becomes(0, "talking")
+    centre.on_duty(0)
+    centre.talk(0)
     call_id = centre.call_id(0)
     os.kill(centre.lab.server.pid or 0, signal.SIGKILL)
     until(lambda: not centre.watched.connected and not centre.desk.connected, "the loss to be noticed")
@@ -274,13 +257,10 @@ def test_an_asterisk_killed_in_a_call_and_robbed_of_its_queues_gets_members_wrap
     assert centre.call_id(0) == call_id
     centre.becomes(0, "paused")
     assert "rest" in centre.lab.member(1)
-    caller.close()
 
 
 def test_an_asterisk_that_stands_still_is_noticed_and_rejoined_when_it_goes_on(centre: Centre) -> None:
-    centre.phones[0].register()
-    centre.wish(0, "ready")
-    centre.becomes(0, "idle")
+    centre.on_duty(0)
     os.kill(centre.lab.server.pid or 0, signal.SIGSTOP)
     try:
         until(lambda: not centre.watched.connected and not centre.desk.connected, "the silence to be noticed")

@@ -7,11 +7,11 @@ import pytest
 
 from telephony.config import Trunk
 from tests.real.agi_stand_in import AgiStandIn
-from tests.real.asterisk_lab import LINE, Lab, short_folder
+from tests.real.asterisk_lab import LINE, TRUNK, Lab, running_lab, short_folder
 from tests.real.carrier import ACCOUNT, SECRET, Carrier
 from tests.real.phone import Phone, answered
 from tests.real.waiting import until
-from tests.real.whole import Whole
+from tests.real.whole import running_whole
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 CALLER, AGENT, OUTSIDE = 1000, 1200, 1600
@@ -29,13 +29,8 @@ def carrier() -> Iterator[Carrier]:
 
 @pytest.fixture
 def lab(carrier: Carrier) -> Iterator[Lab]:
-    folder = short_folder()
-    lab = Lab(folder, trunk=Trunk.of("", carrier.register))
-    try:
-        yield lab.start()
-    finally:
-        lab.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with running_lab(trunk=Trunk.of("", carrier.register)) as lab:
+        yield lab
 
 
 def state(lab: Lab) -> str:
@@ -84,10 +79,17 @@ def test_a_wrong_password_is_tried_again_and_the_right_one_taken_up_without_a_re
     until(lambda: state(lab) == "Registered", "the registration", 90)
 
 
-def test_check_says_in_one_line_what_the_carrier_has_against_us(carrier: Carrier) -> None:
-    folder = short_folder()
-    whole = Whole(folder, trunk_peers="", trunk_register=carrier.register.replace(SECRET, "wrong"))
+def test_without_a_carrier_no_address_is_taken_for_one_and_asterisk_does_not_complain() -> None:
+    with running_lab(trunk=Trunk()) as lab:
+        stranger = Phone(("127.0.0.1", lab.sip_port), address=TRUNK)
+        leg = stranger.dial(LINE)
+        until(lambda: leg.ended, "the refusal")
+        assert leg.code == 401
+        stranger.close()
+        lab.assert_clean_log()
 
+
+def test_check_says_in_one_line_what_the_carrier_has_against_us(carrier: Carrier) -> None:
     def told() -> str:
         lines = whole.run("check").stdout.splitlines()
         return next((line for line in lines if line.split()[1:2] == ["trunk"]), "")
@@ -96,8 +98,7 @@ def test_check_says_in_one_line_what_the_carrier_has_against_us(carrier: Carrier
         line = told()
         return line if "refuses" in line else ""
 
-    try:
-        whole.start()
+    with running_whole(trunk_register=carrier.register.replace(SECRET, "wrong")) as whole:
         line = until(refused, "the refusal", 60)
         assert line.startswith("fault")
         assert "correct HOTLINE_TRUNK_REGISTER" in line
@@ -105,6 +106,3 @@ def test_check_says_in_one_line_what_the_carrier_has_against_us(carrier: Carrier
         whole.environment["HOTLINE_TRUNK_REGISTER"] = carrier.register
         assert whole.run("config", "--reload").returncode == 0
         until(lambda: told().startswith("ok"), "the registration", 90)
-    finally:
-        whole.stop()
-        shutil.rmtree(folder, ignore_errors=True)

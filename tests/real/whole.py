@@ -2,15 +2,18 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hotline.home import Home
 from hotline.settings import CHECKOUT, Settings
 from telephony.asterisk import AsteriskServer, find
-from tests.real.asterisk_lab import TRUNK
+from tests.real.asterisk_lab import TRUNK, short_folder
 from tests.real.ports import free_port, free_range
 from tests.real.running import Running
 from tests.real.waiting import until
@@ -101,3 +104,17 @@ class Whole(Running):
 
     def _said(self, words: str) -> bool:
         return words in self.output.read_text()
+
+
+@contextmanager
+def running_whole(**settings: str) -> Iterator[Whole]:
+    """A hotline in a folder of its own, up, and gone afterwards."""
+    folder = short_folder()
+    whole = Whole(folder, **settings)
+    try:
+        yield whole.start()
+    finally:
+        if whole.killed:
+            whole.start()  # adopts what a killed one left, so that it can be stopped
+        whole.stop()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -22,6 +22,7 @@ SAMPLES = [
     "answered",
     "blind_back",
     "attended",
+    "given_while_ringing",
     "consulted",
     "phone_lost",
     "unanswered",
@@ -158,6 +159,17 @@ def test_a_blind_transfer_that_is_refused_brings_the_call_back(
     assert details(database, "transfer_failed") == [{"person_id": staff["e00000001"]}]
     assert [offer.subject_id for offer in offers_in_vain(database)] == [str(staff["e00000002"])]
     assert [leg.part for leg in legs(database)] == ["caller", "agent", "agent", "agent"]
+
+
+def test_a_colleague_who_answers_after_the_agent_let_go_has_the_call(
+    database: Database, staff: dict[str, int], read: Read
+) -> None:
+    read("given_while_ringing")
+    assert the_call(database).agent_id == staff["e00000002"]
+    last = legs(database)[-1]
+    assert (last.part, last.person_id) == ("agent", staff["e00000002"])
+    assert [one["person_id"] for one in details(database, "answer")] == list(staff.values())
+    assert offers_in_vain(database) == []
 
 
 def test_an_attended_transfer_moves_the_call_to_the_colleague_who_was_asked(

@@ -241,6 +241,12 @@ class Seat:
         self.says("来电振铃", limit_seconds)
         return self
 
+    def takes(self) -> None:
+        """Answer what rings."""
+        self.rings()
+        self.page.keyboard.press("a")
+        self.says("通话中")
+
     def sent(self, first_line: str, method: str) -> float:
         """When the browser first sent such a message, in milliseconds by the clock of its marks."""
         at = self.page.evaluate(
@@ -270,4 +276,12 @@ def call_in(caller: Phone, number: str = KNOWN_NUMBER, keys: str = "") -> Leg:
     if keys:
         until(lambda: leg.media.hears(650), "the menu")
         leg.media.press(keys)
+    return leg
+
+
+def talking(agent: Seat, caller: Phone, keys: str = "1") -> Leg:
+    """A call that the agent took; the caller hears her."""
+    leg = call_in(caller, keys=keys)
+    agent.takes()
+    until(lambda: leg.media.hears(VOICE_HZ), "the caller to hear the agent")
     return leg

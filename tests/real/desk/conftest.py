@@ -1,6 +1,5 @@
 """The whole hotline with agents in browsers: an Asterisk with browser phones, the desk, Chromium."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from cases.phones import digest
 from storage.database import Database
-from tests.real.asterisk_lab import Lab, people, secret_of, short_folder
+from tests.real.asterisk_lab import Lab, people, running_lab, secret_of
 from tests.real.desk.city import DeskCity, Seat, launch
 
 expect.set_options(timeout=20_000)  # milliseconds; a loaded machine is no fault of the desk
@@ -18,21 +17,10 @@ expect.set_options(timeout=20_000)  # milliseconds; a loaded machine is no fault
 @pytest.fixture
 def lab() -> Iterator[Lab]:
     """Two agents at browser phones, a third at a hardware phone, and the shift leader."""
-    folder = short_folder()
     *browsers, third, leader = people(0, browser=4)
-    lab = Lab(
-        folder,
-        phones=(
-            *browsers,
-            third.model_copy(update={"kind": "hardware", "digest": digest(third.endpoint, secret_of(3))}),
-            leader,
-        ),
-    )
-    try:
-        yield lab.start()
-    finally:
-        lab.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    third = third.model_copy(update={"kind": "hardware", "digest": digest(third.endpoint, secret_of(3))})
+    with running_lab(phones=(*browsers, third, leader)) as lab:
+        yield lab
 
 
 @pytest.fixture

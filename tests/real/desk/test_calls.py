@@ -5,28 +5,19 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.real.desk.city import VOICE_HZ, DeskCity, Seat, call_in
-from tests.real.phone import Leg, Phone
+from tests.real.desk.city import VOICE_HZ, DeskCity, Seat, talking
+from tests.real.phone import Phone
 from tests.real.waiting import until
 
 pytestmark = pytest.mark.real
 MUSIC_HZ = 400
 
 
-def answered(agent: Seat, caller: Phone) -> Leg:
-    leg = call_in(caller, keys="1")
-    agent.rings()
-    agent.page.keyboard.press("a")
-    agent.says("通话中")
-    until(lambda: leg.media.hears(VOICE_HZ), "the caller to hear the agent")
-    return leg
-
-
 def test_hold_mute_and_a_blind_transfer_that_takes_the_record_along(
     city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
 ) -> None:
     first, second = seat("agent1").go_ready(), seat("agent2")
-    leg = answered(first, caller(1000))
+    leg = talking(first, caller(1000))
 
     first.page.keyboard.press("h")
     first.says("保持中")
@@ -56,7 +47,7 @@ def test_a_consultation_is_completed_and_an_unanswered_transfer_comes_back(
     city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
 ) -> None:
     first, second = seat("agent1").go_ready(), seat("agent2")
-    leg = answered(first, caller(1000))
+    leg = talking(first, caller(1000))
 
     first.pick("802", "consult")
     first.says("正在呼叫")
@@ -74,9 +65,7 @@ def test_a_consultation_is_completed_and_an_unanswered_transfer_comes_back(
     first.page.keyboard.press("w")
     first.says("就绪，等候来电")
     second.pick("803", "blind")  # the leader's phone is not there: the caller must come back
-    second.rings()
-    second.page.keyboard.press("a")
-    second.says("通话中")
+    second.takes()
     until(lambda: leg.media.hears(VOICE_HZ), "the second agent again")
 
 
@@ -85,7 +74,7 @@ def test_the_shift_leader_is_called_in(
 ) -> None:
     agent, leader = seat("agent1").go_ready(), seat("leader")
     leader.says("未上岗")
-    answered(agent, caller(1000))
+    talking(agent, caller(1000))
     agent.page.keyboard.press("l")
     agent.notice("已呼叫班长周班长")
     leader.rings()
@@ -93,3 +82,20 @@ def test_the_shift_leader_is_called_in(
     leader.page.keyboard.press("a")
     leader.says("通话中")
     expect(agent.page.locator("[data-says=state]")).to_have_text("通话中")
+
+
+def test_nobody_calls_the_leader_into_a_call_that_she_only_sees(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
+) -> None:
+    agent, other, leader = seat("agent1").go_ready(), seat("agent2"), seat("leader")
+    leader.says("未上岗")
+    talking(agent, caller(1000))
+    (call_id,) = [call.id for call in city.calls() if call.outcome == "live"]
+    assert other.page.request.get(f"{city.base}/calls/{call_id}").ok
+    refused = other.page.request.post(
+        f"{city.base}/desk/calls/{call_id}/leader", headers={"Origin": city.base}
+    )
+    assert (refused.status, "您不在这个通话中" in refused.text()) == (409, True)
+    agent.page.keyboard.press("l")
+    agent.notice("已呼叫班长周班长")
+    leader.rings()

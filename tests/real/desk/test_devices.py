@@ -66,9 +66,7 @@ def test_ring_and_voice_come_from_the_devices_that_were_chosen_before_a_reload(
     expect(agent.page.locator("select[name=ringer]")).to_have_value(ringer)
     agent.go_ready()
     call_in(caller(1000), keys="1")
-    agent.rings()
-    agent.page.keyboard.press("a")
-    agent.says("通话中")
+    agent.takes()
     until(lambda: len(agent.page.evaluate("played")) == 2, "the ring and the voice")
     assert agent.page.evaluate("played") == [["ring", ringer], ["voice", speaker]]
 

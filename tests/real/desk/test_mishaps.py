@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.real.desk.city import VOICE_HZ, DeskCity, Seat, call_in
+from tests.real.desk.city import VOICE_HZ, DeskCity, Seat, call_in, talking
 from tests.real.phone import Phone
 from tests.real.waiting import until
 
@@ -35,11 +35,7 @@ def test_a_browser_that_dies_brings_the_caller_back_and_its_agent_finds_herself_
     city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
 ) -> None:
     agent = seat("agent1").go_ready()
-    leg = call_in(caller(1000), keys="0")
-    agent.rings()
-    agent.page.keyboard.press("a")
-    agent.says("通话中")
-    until(lambda: leg.media.hears(VOICE_HZ), "the agent")
+    leg = talking(agent, caller(1000), keys="0")
     agent.context.close()
     until(lambda: leg.media.hears(APOLOGY_HZ), "the apology", 12)
     again = seat("agent1")
@@ -64,9 +60,7 @@ def test_the_telephone_system_killed_in_mid_call_is_told_and_mends_by_itself(
 ) -> None:
     agent = seat("agent1").go_ready()
     call_in(caller(1000), keys="0")
-    agent.rings()
-    agent.page.keyboard.press("a")
-    agent.says("通话中")
+    agent.takes()
     assert city.lab.server.pid is not None
     os.kill(city.lab.server.pid, signal.SIGKILL)
     agent.notice("网络中断，这个通话已断开", 40)
@@ -97,9 +91,7 @@ def test_what_is_typed_outlives_a_server_away_and_a_reload(
 ) -> None:
     agent = seat("agent1").go_ready()
     leg = call_in(caller(1000), keys="2")
-    agent.rings()
-    agent.page.keyboard.press("a")
-    agent.says("通话中")
+    agent.takes()
     content = agent.page.locator(".work [name=content]")
     draft = agent.page.locator("[data-says=draft]")
 

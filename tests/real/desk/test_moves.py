@@ -6,21 +6,21 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.real.asterisk_lab import MUSIC, TRUNK
-from tests.real.desk.city import VOICE_HZ, DeskCity, Seat, call_in
-from tests.real.phone import Leg, Phone
+from tests.real.desk.city import VOICE_HZ, DeskCity, Seat, talking
+from tests.real.phone import Phone
 from tests.real.waiting import until
 
 pytestmark = pytest.mark.real
 CALLER_HZ, COLLEAGUE_HZ, OUTSIDE_HZ, FAILED_HZ = 1000, 1400, 1600, 750
 
 
-def talking(agent: Seat, caller: Phone) -> Leg:
-    leg = call_in(caller, keys="1")
-    agent.rings()
-    agent.page.keyboard.press("a")
-    agent.says("通话中")
-    until(lambda: leg.media.hears(VOICE_HZ), "the caller to hear the agent")
-    return leg
+def asked(seat: Callable[..., Seat], caller: Phone) -> tuple[Seat, Seat]:
+    """An agent with a caller, and the colleague who speaks with her about it."""
+    first, second = seat("agent1").go_ready(), seat("agent2")
+    talking(first, caller)
+    first.pick("802", "consult")
+    second.takes()
+    return first, second
 
 
 def outward(agent: Seat) -> None:
@@ -95,12 +95,7 @@ def test_swapping_lets_the_agent_speak_with_one_while_the_other_hears_music(
 def test_who_takes_over_a_call_that_has_its_ticket_sees_the_ticket_and_no_form(
     city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
 ) -> None:
-    first, second = seat("agent1").go_ready(), seat("agent2")
-    talking(first, caller(CALLER_HZ))
-    first.pick("802", "consult")
-    second.rings()
-    second.page.keyboard.press("a")
-    second.says("通话中")
+    first, second = asked(seat, caller(CALLER_HZ))
     expect(second.page.locator(".work form")).to_have_count(1)
     first.page.locator(".work [name=content]").fill("厂区停水两天，影响生产。")
     first.page.keyboard.press("Control+s")
@@ -119,12 +114,7 @@ def test_who_takes_over_a_call_that_has_its_ticket_sees_the_ticket_and_no_form(
 def test_what_a_colleague_typed_stays_beside_the_ticket_that_was_written_meanwhile(
     city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
 ) -> None:
-    first, second = seat("agent1").go_ready(), seat("agent2")
-    talking(first, caller(CALLER_HZ))
-    first.pick("802", "consult")
-    second.rings()
-    second.page.keyboard.press("a")
-    second.says("通话中")
+    first, second = asked(seat, caller(CALLER_HZ))
     second.page.locator(".work [name=content]").fill("另有一事：路灯不亮。")
     first.page.locator(".work [name=content]").fill("厂区停水两天，影响生产。")
     first.page.keyboard.press("Control+s")

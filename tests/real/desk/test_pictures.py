@@ -32,6 +32,12 @@ def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
+def fills_the_window(page: Page) -> bool:
+    """The call in hand, but for rail and day, has the window's width."""
+    desk = page.locator("#desk").bounding_box()
+    return desk is not None and desk["width"] > page.evaluate("innerWidth") / 2
+
+
 def test_nothing_jumps_and_nothing_is_cut_off_when_a_call_comes(
     city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone], tmp_path: Path
 ) -> None:
@@ -48,5 +54,15 @@ def test_nothing_jumps_and_nothing_is_cut_off_when_a_call_comes(
             agent.page.set_viewport_size({"width": width, "height": height})
             agent.page.emulate_media(color_scheme=scheme)
             assert fits(agent.page), f"{name} {scheme} must be scrolled sideways"
+            assert fills_the_window(agent.page), f"{name} {scheme}"
             agent.picture(tmp_path / f"{name}-{scheme}.png")
+    agent.page.set_viewport_size({"width": 1280, "height": 720})
+    agent.page.request.post(
+        f"{city.base}/me/language", form={"language": "en"}, headers={"Origin": city.base}
+    )
+    agent.page.reload()
+    closing = agent.page.locator(".work [data-reason]")
+    expect(closing.first).to_contain_text("Answered at once")
+    rows = closing.evaluate_all("keys => new Set(keys.map((key) => key.offsetTop)).size")
+    assert rows <= 2, "the keys that close a call crowd out the form"
     assert not [word for word in agent.words if word.startswith("error")]

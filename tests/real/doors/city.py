@@ -177,9 +177,12 @@ class Program:
     async def token(self) -> str:
         return str((await self.visit()).json()["token"])
 
-    async def socket(self, token: str, origin: str = "", protocol: str = "sip") -> ClientConnection:
-        """Raises websockets' InvalidStatus when we are not let in."""
-        words: dict[str, Any] = {"subprotocols": [protocol]} if protocol else {}
+    async def socket(
+        self, token: str, origin: str = "", protocol: str = "sip", **words: Any
+    ) -> ClientConnection:
+        """Raises websockets' InvalidStatus when we are not let in. `words`: more for its `connect`."""
+        if protocol:
+            words["subprotocols"] = [protocol]
         return await connect(
             f"ws://127.0.0.1:{self.port}/call/phone?visit={token}",
             origin=origin or self.base,  # type: ignore[arg-type]

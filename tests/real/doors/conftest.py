@@ -1,6 +1,5 @@
 """The hotline with its public page; two agents at browser phones."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 from doors.limits import Limits
 from hotline.lab import audio
 from storage.database import Database
-from tests.real.asterisk_lab import Lab, people, short_folder
+from tests.real.asterisk_lab import Lab, people, running_lab
 from tests.real.desk.city import Seat, launch
 from tests.real.doors.city import EARS, GUEST_HZ, LAB_GUESTS, GuestCity, Loop, Program, Visitor
 
@@ -19,13 +18,9 @@ from tests.real.doors.city import EARS, GUEST_HZ, LAB_GUESTS, GuestCity, Loop, P
 @pytest.fixture
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """Two agents and the shift leader at browser phones. Other guests: indirect."""
-    folder = short_folder()
-    lab = Lab(folder, phones=people(0, browser=3), guests=getattr(request, "param", LAB_GUESTS))
-    try:
-        yield lab.start()
-    finally:
-        lab.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    guests = getattr(request, "param", LAB_GUESTS)
+    with running_lab(phones=people(0, browser=3), guests=guests) as lab:
+        yield lab
 
 
 @pytest.fixture

@@ -1,13 +1,16 @@
 """A call from the public page: real browser, relay, Asterisk, PostgreSQL and an agent in another browser."""
 
+import re
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from playwright.sync_api import Playwright, expect
 
 from doors.limits import Limits
+from hotline.lab import audio
 from telephony.config import Guests
-from tests.real.asterisk_lab import PROMPTS
+from tests.real.asterisk_lab import PROMPTS, Lab
 from tests.real.desk.city import VOICE_HZ, Seat
 from tests.real.doors.city import GUEST_HZ, HEARS, GuestCity, Loop, Program, Visitor, until_quiet
 
@@ -75,6 +78,43 @@ def test_asterisk_ends_a_guests_call_whose_time_is_up(
     guest.says("正在等候工作人员")
     guest.says("通话已结束")
     until_quiet(city)
+
+
+class TestLongNotice:
+    """The notice is a sentence and not a beep: its beginning and its end are told apart."""
+
+    BEGIN_HZ, END_HZ = 2000.0, 2400.0
+
+    @pytest.fixture
+    def lab(self, lab: Lab) -> Lab:
+        notice = np.concatenate([audio.tone(self.BEGIN_HZ, 8.0), audio.tone(self.END_HZ, 2.0)])
+        for language in ("zh", "en"):
+            audio.write_wav(lab.folder / f"lib/sounds/{language}/hotline/notice.wav", notice)
+        return lab
+
+    def test_who_presses_during_the_notice_hears_it_out_is_spared_the_menu_and_reaches_the_agent(
+        self, city: GuestCity, seat: Callable[..., Seat], visitor: Callable[..., Visitor]
+    ) -> None:
+        agent = seat("agent1").go_ready()
+        guest = visitor().dial()
+        guest.wait_to_hear(self.BEGIN_HZ)
+        guest.page.evaluate(
+            "(hz) => { window.loudest = -99; setInterval(() => loudest = Math.max(loudest, hears(hz)), 50) }",
+            PROMPTS["menu"],
+        )
+        expect(guest.page.locator("[data-says=clock]")).to_have_text(re.compile("0:0[67]"), timeout=20_000)
+        guest.press("2")
+        guest.wait_to_hear(self.END_HZ)
+        agent.rings()
+        agent.page.keyboard.press("a")
+        guest.says("正在与工作人员通话")
+        guest.wait_to_hear(VOICE_HZ)
+        agent.page.wait_for_function(HEARS, arg=GUEST_HZ)
+        assert guest.page.evaluate("loudest") < -45, "the menu was played"
+        guest.page.click("[data-act=hangup]")
+        agent.says("话后处理")
+        until_quiet(city)
+        assert city.calls()[-1].kind == "help"
 
 
 class TestOneLine:

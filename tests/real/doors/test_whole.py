@@ -2,9 +2,11 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from tests.real.asterisk_lab import short_folder
 from tests.real.doors.city import Loop, Program
@@ -20,11 +22,10 @@ def run() -> Iterator[Loop]:
     loop.close()
 
 
-@pytest.fixture
-def closed() -> Iterator[Whole]:
-    """A hotline that takes no calls from the page, behind a proxy that it trusts."""
+@contextmanager
+def hotline(**settings: str) -> Iterator[Whole]:
     folder = short_folder()
-    whole = Whole(folder, guest_calls="0", trusted_proxies="127.0.0.1")
+    whole = Whole(folder, **settings)
     try:
         yield whole.start()
     finally:
@@ -32,10 +33,28 @@ def closed() -> Iterator[Whole]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def asked_by(whole: Whole, address: str) -> int:
-    """How a visit is answered that says of itself where it comes from."""
-    headers = {"Origin": whole.url, "X-Forwarded-For": address}
-    return httpx.post(f"{whole.url}/call/visit", headers=headers).status_code
+@pytest.fixture
+def closed() -> Iterator[Whole]:
+    """A hotline that takes no calls from the page."""
+    with hotline(guest_calls="0") as whole:
+        yield whole
+
+
+@pytest.fixture
+def behind() -> Iterator[Whole]:
+    """A hotline behind a proxy that it trusts."""
+    with hotline(trusted_proxies="127.0.0.1") as whole:
+        yield whole
+
+
+def ask(whole: Whole, came_by: str) -> httpx.Response:
+    """A visit with a proxy's word on where it comes from."""
+    headers = {"Origin": whole.url, "X-Forwarded-For": came_by}
+    return httpx.post(f"{whole.url}/call/visit", headers=headers)
+
+
+def asked_by(whole: Whole, came_by: str) -> int:
+    return ask(whole, came_by).status_code
 
 
 def test_a_guest_of_the_running_hotline_hears_the_menu_and_nobody_elses_word_on_addresses_counts(
@@ -49,6 +68,24 @@ def test_a_guest_of_the_running_hotline_hears_the_menu_and_nobody_elses_word_on_
     answers = [asked_by(whole, f"10.0.0.{n}") for n in range(25)]
     assert answers[0] == 200
     assert answers[-1] == 429
+
+
+def test_behind_a_proxy_each_visitor_has_limits_of_her_own(behind: Whole, run: Loop) -> None:
+    assert {asked_by(behind, f"10.0.0.{n}") for n in range(1, 41)} == {200}
+    # The last address is the proxy's word, whatever the visitor wrote before it.
+    answers = [asked_by(behind, f"6.6.6.{n}, 10.0.0.99") for n in range(25)]
+    assert answers[0] == 200
+    assert answers[-1] == 429
+
+    async def socket(token: str, came_by: str) -> None:
+        headers = {"X-Forwarded-For": came_by}
+        async with await Program(behind.web_port).socket(token, additional_headers=headers):
+            pass
+
+    token = ask(behind, "10.0.1.1").json()["token"]
+    with pytest.raises(InvalidStatus):
+        run(socket(token, "10.0.1.2"))
+    run(socket(ask(behind, "10.0.1.1").json()["token"], "10.0.1.1"))
 
 
 def test_a_closed_door_shows_the_numbers_and_asterisk_knows_no_guests(closed: Whole) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from hotline import journal, people
+from hotline import journal, keys, people
 from hotline.faults import errors, foreseen
 from hotline.lab.cli import app as lab
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(people.app, name="people")
 app.add_typer(lab, name="lab")
+app.add_typer(keys.app, name="keys")
 app.add_typer(journal.app, name="journal")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]

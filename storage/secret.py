@@ -11,6 +11,7 @@ from typing import Any, cast
 from sqlalchemy import (
     ARRAY,
     BindParameter,
+    ColumnClause,
     ColumnElement,
     Dialect,
     Index,
@@ -54,6 +55,8 @@ class _ByTwin(TypeDecorator.Comparator[Any]):
         (wanted,) = other or (None,)
         if wanted is None and op in (operators.eq, operators.ne, operators.is_, operators.is_not):
             return super().operate(op, *other, **kwargs)
+        if op is operators.eq and isinstance(wanted, ColumnClause):
+            return super().operate(op, *other, **kwargs)  # so the ORM asks whether two columns are the same
         if op not in (operators.eq, operators.ne):
             raise TypeError(
                 f"{kind.context} is sealed: it can be asked whether it equals a value, nothing else"

@@ -5,8 +5,8 @@ scope, one in nobody's but ALL, a sealed one that she is named for, one that she
 recused from. What the doors answer must be what the cell says.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -19,13 +19,14 @@ from sqlalchemy.orm import Session
 from cases import duty, export, logins, people, sealed, units, unsealing
 from cases.calls import Arrival, Leg, apply_legs, end_call, mark_answered, open_call
 from cases.errors import NotAllowed, NotVisible, Refused
-from cases.permissions import Action, Cell, Scope, cell
+from cases.permissions import Action, Cell, Scope, cell, may
 from cases.ticket_form import TicketForm
 from cases.tickets import save_ticket
 from routing.policy import load
 from storage.tables import Alarm, Call, Named, Person, Recusal, Ticket, TicketUnit
 from storage.viewer import STAFF, Role, Viewer
 from tests.web.site import PASSWORD, POLICY, Site, record
+from tests.web.test_routes import actions, routes
 
 LINE, OTHER_LINE = "962299", "962298"
 COUNTY, OFFICE, OTHER_UNIT = "fucheng", "fucheng_tax", "power"
@@ -72,62 +73,62 @@ def _in(answer: httpx.Response) -> bool:
     return answer.status_code in REACHED
 
 
-Door = Callable[[Somebody, Matter], bool]
+@dataclass(frozen=True)
+class Door:
+    """`sees`: what of a matter stands behind it; nobody gets there who may not see that."""
+
+    lets_in: Callable[[Somebody, Matter], bool]
+    sees: Action
+
+
+def _behind(path: str) -> Action:
+    return Action.SEE_TICKETS if path.startswith("/tickets") else Action.SEE_CALLS
 
 
 def opens(path: str) -> Door:
-    return lambda her, it: _in(her.client.get(path.format(it=it)))
+    return Door(lambda her, it: _in(her.client.get(path.format(it=it))), _behind(path))
 
 
 def posts(path: str, **data: str) -> Door:
     """What is sent would be refused or put off, but only to those who may."""
-    return lambda her, it: _in(her.client.post(path.format(it=it), data=data))
+    return Door(lambda her, it: _in(her.client.post(path.format(it=it), data=data)), _behind(path))
 
 
 def lists(path: str, told: str) -> Door:
     """The list, asked for the matter's number, tells of it."""
 
-    def door(her: Somebody, it: Matter) -> bool:
+    def lets_in(her: Somebody, it: Matter) -> bool:
         answer = her.client.get(path, params={"number": it.number})
         return _in(answer) and told.format(it=it) in answer.text
 
-    return door
+    return Door(lets_in, _behind(path))
 
 
 def tells_number(path: str, method: str = "GET") -> Door:
     """The caller's number stands there in full."""
 
-    def door(her: Somebody, it: Matter) -> bool:
+    def lets_in(her: Somebody, it: Matter) -> bool:
         answer = her.client.request(method, path.format(it=it))
-        plain = answer.text.replace(" ", "").replace("-", "")
-        return _in(answer) and it.number in plain
+        return _in(answer) and it.number in re.sub("[ -]", "", answer.text)
 
-    return door
-
-
-@contextmanager
-def _undone(her: Somebody) -> Iterator[Session]:
-    """A transaction that is rolled back."""
-    with her.site.database.session() as session:
-        try:
-            yield session
-        finally:
-            session.rollback()
+    return Door(lets_in, _behind(path))
 
 
-def act(does: Callable[..., object]) -> Door:
+def act(sees: Action, does: Callable[[Session, Viewer, Matter], object]) -> Door:
     """An act that has no page: done, and undone at once."""
 
-    def door(her: Somebody, it: Matter) -> bool:
+    def lets_in(her: Somebody, it: Matter) -> bool:
         try:
-            with _undone(her) as session:
-                return does(session, her.viewer, it) is not False
+            with her.site.database.session() as session:
+                done = does(session, her.viewer, it)
+                session.rollback()
+                return done is not False
         except (NotAllowed, NotVisible):
             return False
         except Refused:
             return True
 
-    return door
+    return Door(lets_in, sees)
 
 
 DOORS: Mapping[Action, tuple[Door, ...]] = {
@@ -148,25 +149,38 @@ DOORS: Mapping[Action, tuple[Door, ...]] = {
         tells_number("/calls/{it.call_id}/full", "POST"),
     ),
     Action.EXPORT: (
-        act(lambda s, who, it: it.call_id in {row["id"] for row in export.export_calls(s, who)}),
-        act(lambda s, who, it: it.ticket in {row["number"] for row in export.export_tickets(s, who)}),
+        act(
+            Action.SEE_CALLS,
+            lambda s, who, it: it.call_id in {row["id"] for row in export.export_calls(s, who)},
+        ),
+        act(
+            Action.SEE_TICKETS,
+            lambda s, who, it: it.ticket in {row["number"] for row in export.export_tickets(s, who)},
+        ),
     ),
     Action.RECUSE_OTHERS: (
         posts("/tickets/{it.ticket}/recusals", person="0", why="kin"),
         posts("/calls/{it.call_id}/recusals", person="0", why="kin"),
     ),
     Action.HAND_OVER: (
-        act(lambda s, who, it: sealed.take_over(s, who, "ticket", it.ticket)),
-        act(lambda s, who, it: sealed.take_over(s, who, "call", it.call_id)),
+        act(Action.SEE_TICKETS, lambda s, who, it: sealed.take_over(s, who, "ticket", it.ticket)),
+        act(Action.SEE_CALLS, lambda s, who, it: sealed.take_over(s, who, "call", it.call_id)),
     ),
-    Action.UNSEAL: (act(lambda s, who, it: unsealing.ask(s, who, it.ticket, "", datetime.now(UTC))),),
+    Action.HOLD: (posts("/tickets/{it.ticket}/hold", why=""), posts("/calls/{it.call_id}/hold", why="")),
+    Action.UNSEAL: (
+        act(Action.SEE_TICKETS, lambda s, who, it: unsealing.ask(s, who, it.ticket, "", datetime.now(UTC))),
+    ),
 }
 """What an action does to calls and tickets, by every door that there is."""
 
 PLACES: Mapping[Action, Door] = {
-    Action.MANAGE_DUTY: act(lambda s, who, it: duty.set_wanted(s, who, _another(s, who), "off")),
+    Action.MANAGE_DUTY: act(
+        Action.MANAGE_DUTY, lambda s, who, _: duty.set_wanted(s, who, _another(s, who), "off")
+    ),
     Action.MANAGE_PEOPLE: opens("/people"),
-    Action.SEE_ALARMS: lambda her, _: 'data-alarm="queue"' in her.client.get("/banner").text,
+    Action.SEE_ALARMS: Door(
+        lambda her, _: 'data-alarm="queue"' in her.client.get("/banner").text, Action.SEE_ALARMS
+    ),
     Action.READ_JOURNAL: opens("/journal"),
 }
 """What an action opens that is about no call or ticket."""
@@ -205,7 +219,7 @@ def staff(site: Site) -> dict[Role, Somebody]:
 def _matter(site: Site, her: Viewer, writer: Viewer, state: str) -> Matter:
     number, at = str(next(numbers)), datetime.now(UTC) - timedelta(hours=2)
     foreign = state == "foreign"
-    owner, call_id = (writer if foreign else her).person_id, f"table-{number}"
+    owner, call_id = (writer if foreign else her).person_id, f"table-{her.role.value}-{state}"
     with site.database.session() as session:
         arrival = Arrival(call_id, call_id, OTHER_LINE if foreign else LINE, number, False, at)
         open_call(session, arrival, load(POLICY))
@@ -245,9 +259,10 @@ def test_every_action_has_its_doors() -> None:
 @pytest.mark.parametrize("action", DOORS)
 def test_the_doors_open_as_the_cell_says(staff: dict[Role, Somebody], role: Role, action: Action) -> None:
     her, said = staff[role], cell(role, action)
-    for state, expected in STATES.items():
-        found = [door(her, her.matters[state]) for door in DOORS[action]]
-        assert found == [expected(said)] * len(found), f"{state}: {said}"
+    for state, is_open in STATES.items():
+        found = [door.lets_in(her, her.matters[state]) for door in DOORS[action]]
+        expected = [is_open(said) and is_open(cell(role, door.sees)) for door in DOORS[action]]
+        assert found == expected, f"{state}: {said}"
 
 
 @pytest.mark.parametrize("role", STAFF)
@@ -256,7 +271,28 @@ def test_a_place_is_open_to_those_whose_cell_says_so(
     staff: dict[Role, Somebody], role: Role, action: Action
 ) -> None:
     her = staff[role]
-    assert PLACES[action](her, her.matters["own"]) == (cell(role, action).ordinary is not Scope.NONE)
+    assert PLACES[action].lets_in(her, her.matters["own"]) == (cell(role, action).ordinary is not Scope.NONE)
+
+
+@pytest.mark.parametrize("role", STAFF)
+def test_every_route_is_shut_to_whom_the_table_does_not_give_its_action(
+    staff: dict[Role, Somebody], site: Site, role: Role
+) -> None:
+    her, it = staff[role], staff[Role.AGENT].matters["foreign"]
+    ids = {"call_id": it.call_id, "number": it.ticket, "recording_id": str(it.recording_id)}
+    for name, route in routes(site.app):
+        method, path = name.split(" ", 1)
+        if all(may(her.viewer, action) for action in actions(route)):
+            continue
+        address = re.sub(r"{(\w+)}", lambda found: ids.get(found[1], "1"), path)
+        assert her.client.request(method, address).status_code == 403, name
+
+
+def test_who_has_nothing_in_the_table_has_her_own_account(staff: dict[Role, Somebody]) -> None:
+    editor = staff[Role.EDITOR].client
+    assert not any(may(staff[Role.EDITOR].viewer, action) for action in Action)
+    assert editor.get("/").headers["location"] == "/me"
+    assert re.findall(r'href="(/[a-z]+)" data-place', editor.get("/me").text) == ["/me"]
 
 
 def test_a_caller_is_no_member_of_staff_and_has_no_cell(site: Site) -> None:

@@ -14,21 +14,23 @@ from storage.viewer import Role, Viewer
 
 
 class Action(StrEnum):
+    """What may be done; in words: MEANS."""
+
     SEE_CALLS = "see_calls"
     SEE_TICKETS = "see_tickets"
     TAKE_CALLS = "take_calls"
     WRITE_TICKETS = "write_tickets"
-    CHARGE_UNITS = "charge_units"  # send a ticket to the unit that must act
+    CHARGE_UNITS = "charge_units"
     HEAR = "hear"
     SEARCH_RECORDINGS = "search_recordings"
-    SEE_PERSONAL = "see_personal"  # numbers and names in full, at once
-    SHOW_PERSONAL = "show_personal"  # the same, asked for each time, on record
+    SEE_PERSONAL = "see_personal"
+    SHOW_PERSONAL = "show_personal"
     EXPORT = "export"
     RECUSE_OTHERS = "recuse_others"
-    HAND_OVER = "hand_over"  # take a sealed matter from the agent who wrote it down
+    HAND_OVER = "hand_over"
     UNSEAL = "unseal"
-    LIST_LOOKS = "list_looks"  # who looked at sealed matters
-    HOLD = "hold"  # keep from deletion
+    LIST_LOOKS = "list_looks"
+    HOLD = "hold"
     READ_JOURNAL = "read_journal"
     MANAGE_DUTY = "manage_duty"
     MANAGE_PEOPLE = "manage_people"
@@ -36,14 +38,46 @@ class Action(StrEnum):
 
 
 class Scope(StrEnum):
-    """Over what. Those that say nothing of calls and tickets (duty, people, alarms) are ALL or NONE."""
+    """Over what; in words: OVER. Actions that are about no call or ticket are ALL or NONE."""
 
     NONE = "none"
-    OWN = "own"  # calls she took, tickets she wrote
-    UNIT = "unit"  # sent to her unit, or to one below it
-    LINE = "line"  # of the published numbers she leads
-    NAMED = "named"  # she herself is named for it
+    OWN = "own"
+    UNIT = "unit"
+    LINE = "line"
+    NAMED = "named"
     ALL = "all"
+
+
+MEANS: Mapping[Action, str] = {
+    Action.SEE_CALLS: "calls in lists, and each one's page",
+    Action.SEE_TICKETS: "tickets in lists, and each one's page; her own recusal",
+    Action.TAKE_CALLS: "the desk: its phone, its duty, the caller's record inside the ring",
+    Action.WRITE_TICKETS: "write, change, attach to and move tickets; close calls",
+    Action.CHARGE_UNITS: "send a ticket to the unit that must act",
+    Action.HEAR: "play recordings",
+    Action.SEARCH_RECORDINGS: "the page of all recordings",
+    Action.SEE_PERSONAL: "names and numbers in full, at once",
+    Action.SHOW_PERSONAL: "the same, asked for each time, on record",
+    Action.EXPORT: "calls and tickets for other programs",
+    Action.RECUSE_OTHERS: "recuse somebody else, and lift a recusal that is not her own",
+    Action.HAND_OVER: "take a sealed matter from those who took it",
+    Action.UNSEAL: "ask that a sealed ticket be ordinary, or decide on another's asking",
+    Action.LIST_LOOKS: "who looked at sealed matters",
+    Action.HOLD: "keep from deletion",
+    Action.READ_JOURNAL: "the journal's page",
+    Action.MANAGE_DUTY: "change somebody else's duty",
+    Action.MANAGE_PEOPLE: "the list of staff, their log-ins and second steps",
+    Action.SEE_ALARMS: "alarms above every page",
+}
+
+OVER: Mapping[Scope, str] = {
+    Scope.NONE: "nothing",
+    Scope.OWN: "calls that she took, tickets that she wrote",
+    Scope.UNIT: "what was sent to her unit, or to one below it",
+    Scope.LINE: "what came by the published numbers that she leads",
+    Scope.NAMED: "what she herself is named for",
+    Scope.ALL: "every one",
+}
 
 
 @dataclass(frozen=True, slots=True)

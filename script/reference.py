@@ -1,4 +1,4 @@
-"""Writes docs/reference/settings.md and commands.md from the code; run by script/reference.
+"""Writes docs/reference/settings.md, commands.md and permissions.md from the code; run by script/reference.
 
 A test holds the files against the code.
 """
@@ -14,8 +14,11 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from typer.cli import get_docs_for_click
 
+from cases.permissions import MEANS, NOTHING, OVER, Action, Scope, cell
 from hotline.cli import app
 from hotline.settings import CHECKOUT, PREFIX, Settings
+from storage.viewer import STAFF, Role
+from web.messages import Catalogue
 
 FOLDER = CHECKOUT / "docs" / "reference"
 BY_SCRIPT = "Written by `script/reference` from the code; change it there.\n"
@@ -26,6 +29,18 @@ in one line with its remedy.
 
 | setting | default | meaning |
 |---|---|---|"""
+
+HOW_TO_READ = """\
+Who may do what, to which calls and tickets. Every act asks this table, every query of calls, tickets and
+recordings turns its scope into SQL, and each line of the journal names the cell that allowed it, as
+`role/action/scope`. A cell names the scope over what is ordinary:
+"""
+ACTIONS_OF = """\
+**+ named** means: and of what is sealed that which she is named for; *sealed: named* means that alone. Over
+what is sealed nobody has more. Who is **recused** (by her own word, by another's, or because her own unit or
+one above it is accused) may do nothing at all to that call or ticket, whatever her cells say; to her, as to
+all who are not named for a sealed one, it does not exist. An empty cell: not at all. A caller is no member
+of staff and has no cell yet."""
 
 
 def settings() -> str:
@@ -46,7 +61,34 @@ def commands() -> str:
     return unescape("\n".join(line.rstrip() for line in text.splitlines())) + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"settings.md": settings, "commands.md": commands}
+def permissions() -> str:
+    """The table of cases/permissions.py: a row an action, a column a role."""
+    english = Catalogue("en", [CHECKOUT / "web" / "messages"])
+    roles = {role: english(f"role.{role}") for role in STAFF}
+    head = f"| action | {' | '.join(roles.values())} |\n|---|{'---|' * len(roles)}"
+    rows = (
+        f"| `{each}`: {MEANS[each]} | {' | '.join(_cell(role, each) for role in roles)} |" for each in Action
+    )
+    scopes = (f"- **{scope}**: {OVER[scope]}" for scope in Scope if scope is not Scope.NONE)
+    return "\n".join(
+        ("# Permissions", "", BY_SCRIPT, HOW_TO_READ, *scopes, "", ACTIONS_OF, "", head, *rows, "")
+    )
+
+
+def _cell(role: Role, action: Action) -> str:
+    found = cell(role, action)
+    if found == NOTHING:
+        return ""
+    if found.ordinary is Scope.NONE:
+        return "sealed: named"
+    return found.ordinary.value + (" + named" if found.sealed is Scope.NAMED else "")
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings,
+    "commands.md": commands,
+    "permissions.md": permissions,
+}
 
 
 def _default(field: FieldInfo) -> str:

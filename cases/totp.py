@@ -6,6 +6,7 @@ A code is good for its half minute and the ones beside it, once. The app's secre
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pyotp
@@ -117,9 +118,11 @@ def turn_off_for(session: Session, viewer: Viewer | None, login: str) -> Person:
     return person
 
 
-def on_for(session: Session) -> set[int]:
-    """Everybody whose log-in asks for a code."""
-    return set(session.scalars(select(Totp.person_id).where(Totp.proved_at.is_not(None))))
+def people_with(session: Session, viewer: Viewer) -> Sequence[Person]:
+    """Everybody whose log-in asks for a code, by log-in. Raises NotAllowed."""
+    permissions.demand(viewer, Action.MANAGE_PEOPLE)
+    asked = select(Person).join(Totp, Totp.person_id == Person.id).where(Totp.proved_at.is_not(None))
+    return session.scalars(asked.where(Person.active).order_by(Person.login)).all()
 
 
 def _locked(session: Session, person_id: int) -> Totp | None:

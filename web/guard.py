@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from web.services import PhoneServer
 
@@ -31,6 +32,16 @@ def same_site(headers: Headers) -> bool:
     if fetch is not None:
         return fetch in ("same-origin", "none")
     return names_us(headers)
+
+
+def only_links_here(headers: Headers) -> bool:
+    """True when a read comes from our own pages, or from a browser that opens a page by a link.
+
+    Another site may lead a person here; it may not load what we serve into a page of its own.
+    """
+    if headers.get("sec-fetch-site") not in ("cross-site", "same-site"):
+        return True
+    return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
 
 
 def names_us(headers: Headers) -> bool:
@@ -86,6 +97,9 @@ class Guard:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and not names_us(Headers(scope=scope)):
+            await WebSocketClose()(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -96,15 +110,17 @@ class Guard:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                headers = MutableHeaders(scope=message)
+                answered = MutableHeaders(scope=message)
                 for name, value in self.headers.items():
-                    headers.setdefault(name, value)
+                    answered.setdefault(name, value)
                 phone_ws = self.phone.address(request.url)
-                headers.setdefault("Content-Security-Policy", policy_header(phone_ws))
+                answered.setdefault("Content-Security-Policy", policy_header(phone_ws))
             await send(message)
 
-        if scope["method"] not in SAFE_METHODS and not same_site(Headers(scope=scope)):
-            log.warning("act from another site refused", path=request.url.path)
+        headers = Headers(scope=scope)
+        is_ours = only_links_here(headers) if scope["method"] in SAFE_METHODS else same_site(headers)
+        if not is_ours:
+            log.warning("request from another site refused", path=request.url.path)
             answer = await run_in_threadpool(self.forbidden, request)
             await answer(scope, receive, with_headers)
             return

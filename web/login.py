@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from cases.permissions import Action, demand
 from storage.viewer import Viewer
+from web.answers import file_of
 from web.attempts import Attempts, Source
 from web.checks import COME_AGAIN_SECONDS, Checks
 from web.faults import NotLoggedIn, OwesTotp
@@ -246,7 +247,7 @@ def _again(request: Request, template: str, error: str, seconds: int, **context:
     return page(request, template, 429, again, error=error, seconds=seconds, **context)
 
 
-@router.get("/hotline-ca.crt")
+@router.get("/hotline-ca.crt", responses=file_of("A certificate", "application/x-x509-ca-cert"))
 def authority(request: Request) -> Response:
     """The certificate of our own authority, for the trust store of another PC; public, no secret in it."""
     file = services(request).authority

@@ -122,8 +122,9 @@ def test_an_administrator_turns_it_off_for_somebody_on_record_and_nobody_else_do
         with pytest.raises(NotAllowed), database.session() as session:
             totp.turn_off_for(session, viewer, "agent")
     with database.session() as session:
+        assert [one.login for one in totp.people_with(session, staff.administrator)] == ["agent"]
         totp.turn_off_for(session, staff.administrator, "agent")
-        assert totp.on_for(session) == set()
+        assert totp.people_with(session, staff.administrator) == []
         line = session.scalars(select(Journal).where(Journal.act == "person.totp_off")).one()
         assert (line.actor_id, line.subject_id, line.rule) == (
             staff.administrator.person_id,

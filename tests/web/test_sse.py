@@ -16,7 +16,7 @@ from web.sse import WAITING_EVENTS, Hub
 
 def login(person_id: int) -> Login:
     viewer = Viewer(person_id, Role.AGENT)
-    return Login(viewer, "x", "zh", None, None, "none", f"hash{person_id}", datetime.now(UTC))
+    return Login(viewer, "x", "zh", None, None, "none", person_id, f"hash{person_id}", datetime.now(UTC))
 
 
 def messages(lines: Iterator[str]) -> Iterator[dict[str, object]]:
@@ -60,7 +60,7 @@ def test_logging_out_ends_the_stream(site: Site) -> None:
         notify(session, "board", "call", call_id="c2")
     assert next(heard)["event"] == "board.call"
     client.post("/logout")
-    assert list(heard) == []
+    assert list(heard) == [{"event": "session.ended", "data": {}}]
 
 
 def test_nobody_listens_without_a_session(site: Site) -> None:

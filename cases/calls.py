@@ -18,7 +18,7 @@ from cases import drafts, journal, lab
 from cases.errors import NotVisible, Refused
 from cases.looks import note_listed
 from cases.permissions import Action, demand, rule
-from cases.sealed import seal_ticket
+from cases.sealed import listeners, seal_ticket
 from cases.search import OfCalls, newest, of_calls
 from cases.visible import name, name_readers, visible_calls
 from routing.numbers import Number, normalise
@@ -30,7 +30,6 @@ from storage.tables import (
     CallerNumber,
     CallLeg,
     CallStep,
-    Named,
     Person,
     PersonDuty,
     Ticket,
@@ -287,9 +286,12 @@ def tell_of(session: Session, calls: Iterable[Call]) -> None:
         for call in calls
         if not call.sealed and (call.queued_at or call.answered_at or call.outcome != "live")
     ]
-    if sealed := [call.id for call in calls if call.sealed]:
-        named = select(Named.person_id, Named.call_id).where(Named.call_id.in_(sealed))
-        notes += [Note(f"person:{who}", "call", {"call_id": key}) for who, key in session.execute(named)]
+    notes += [
+        Note(f"person:{person_id}", "call", {"call_id": call.id})
+        for call in calls
+        if call.sealed
+        for person_id in listeners(session, call)
+    ]
     notify_all(session, notes)
 
 

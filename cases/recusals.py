@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -68,10 +68,14 @@ def recuse(session: Session, viewer: Viewer, kind: Kind, key: str, person_id: in
 def lift(session: Session, viewer: Viewer, recusal_id: int) -> Call | Ticket:
     """She may know of it again; never by her own hand. The matter. Raises NotVisible, NotAllowed."""
     demand(viewer, Action.RECUSE_OTHERS)
-    found = session.get(Recusal, recusal_id, with_for_update=True)
+    # Asked in one: whether there is such a recusal, and from something that she sees.
+    calls = visible_calls(viewer, Action.RECUSE_OTHERS).with_only_columns(Call.id)
+    tickets = visible_tickets(viewer, Action.RECUSE_OTHERS).with_only_columns(Ticket.id)
+    hers = or_(Recusal.call_id.in_(calls), Recusal.ticket_id.in_(tickets))
+    found = session.scalar(select(Recusal).where(Recusal.id == recusal_id, hers).with_for_update())
     if found is None:
         raise NotVisible(f"no recusal {recusal_id}")
-    matter = _of(session, viewer, found)
+    matter = _of(session, found)
     if found.person_id == viewer.person_id:
         raise NotAllowed("nobody lifts her own recusal")
     _note(session, viewer, matter, "recusal_lifted", found.person_id, found.why, Action.RECUSE_OTHERS)
@@ -108,17 +112,11 @@ def _matter(session: Session, viewer: Viewer, action: Action, kind: Kind, key: s
     return found
 
 
-def _of(session: Session, viewer: Viewer, recusal: Recusal) -> Call | Ticket:
-    """What a recusal is from, if the viewer may recuse others from it."""
-    action = Action.RECUSE_OTHERS
-    found: Call | Ticket | None = (
-        session.scalar(visible_calls(viewer, action).where(Call.id == recusal.call_id))
-        if recusal.call_id is not None
-        else session.scalar(visible_tickets(viewer, action).where(Ticket.id == recusal.ticket_id))
-    )
-    if found is None:
-        raise NotVisible(f"no recusal {recusal.id}")
-    return found
+def _of(session: Session, recusal: Recusal) -> Call | Ticket:
+    """What a recusal is from."""
+    if recusal.call_id is not None:
+        return session.get_one(Call, recusal.call_id)
+    return session.get_one(Ticket, recusal.ticket_id)
 
 
 def _recuse(

@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session, aliased
 
 from cases import journal, ticket_numbers
 from cases.errors import HandedOver, NotVisible, Refused
+from cases.logins import viewer_of
 from cases.permissions import Action, demand, rule
 from cases.states import OPEN
 from cases.ticket_numbers import called
-from cases.visible import POLICY, TAKEN, visible_calls, visible_tickets
+from cases.visible import POLICY, TAKEN, reaches, visible_calls, visible_tickets
 from routing.policy import Policy
 from storage import tables
 from storage.notify import notify
@@ -57,6 +58,20 @@ def missing_ticket(session: Session, viewer: Viewer, number: str) -> NotVisible:
 def missing_call(session: Session, viewer: Viewer, call_id: str) -> NotVisible:
     """What to raise for a call that she does not see: she may have handed it over."""
     return _missing(session, viewer, tables.HandedOver.call_id == call_id)
+
+
+def listeners(session: Session, matter: Call | Ticket) -> list[int]:
+    """Who hears when a sealed call or ticket changes: those named for it who are not recused from it."""
+    is_call = isinstance(matter, Call)
+    about = Named.call_id == matter.id if is_call else Named.ticket_id == matter.id
+    people = select(Person).join(Named, Named.person_id == Person.id).where(about, Person.active)
+    return [
+        person.id
+        for person in session.scalars(people.order_by(Person.id))
+        if reaches(
+            session, viewer_of(session, person), Action.SEE_CALLS if is_call else Action.SEE_TICKETS, matter
+        )
+    ]
 
 
 def may_hand_over(session: Session, viewer: Viewer, kind: Kind, key: str | int) -> bool:

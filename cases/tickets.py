@@ -16,7 +16,7 @@ from cases.deadlines import deadline, load_calendar
 from cases.errors import Conflict, Refused
 from cases.looks import note_listed
 from cases.permissions import Action, demand, rule
-from cases.sealed import missing_call, missing_ticket, seal_ticket
+from cases.sealed import listeners, missing_call, missing_ticket, seal_ticket
 from cases.search import Search, newest
 from cases.states import OPEN, Event, State, after
 from cases.ticket_form import TicketForm, check, contact, title_of
@@ -276,13 +276,14 @@ def _seal_or_tell(session: Session, viewer: Viewer, ticket: Ticket, policy: Poli
     if not ticket.sealed:
         notify(session, "board", "ticket", ticket_id=ticket.id)
         return
-    readers = name_readers(session, policy, ticket_id=ticket.id)
+    name_readers(session, policy, ticket_id=ticket.id)
     name(session, viewer.person_id, "saved", ticket_id=ticket.id)
     calls = session.scalars(select(TicketCall.call_id).where(TicketCall.ticket_id == ticket.id)).all()
     for call_id in calls:
         seal_call(session, call_id, policy)
         name(session, viewer.person_id, "saved", call_id=call_id)
-    for person_id in readers:
+    session.flush()
+    for person_id in listeners(session, ticket):
         notify(session, f"person:{person_id}", "ticket", ticket_id=ticket.id)
 
 

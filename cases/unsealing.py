@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, aliased
 from cases import journal
 from cases.errors import NotAllowed, Refused
 from cases.permissions import Action, demand, rule
-from cases.sealed import missing_ticket
+from cases.sealed import listeners, missing_ticket
 from cases.ticket_numbers import called
 from cases.visible import visible_tickets
 from storage.notify import notify
@@ -59,8 +59,7 @@ def ask(session: Session, viewer: Viewer, number: str, ground: str, now: datetim
     session.add(request)
     session.flush()
     _note(session, viewer, ticket, "unsealing_asked", request)
-    others = select(Named.person_id).where(Named.ticket_id == ticket.id, Named.person_id != viewer.person_id)
-    for person_id in session.scalars(others):
+    for person_id in listeners(session, ticket):
         notify(session, f"person:{person_id}", "ticket", ticket_id=ticket.id)
     return ticket
 

@@ -183,6 +183,17 @@ def running(database_url: str, folder: Path) -> Iterator[Site]:
         database, policy, folder, attachments=folder / "attachments", notes=lambda: listen(database_url, stop)
     )
     app = create_app(services, [room()])
+    try:
+        with served(app) as url:
+            yield Site(url, database, folder, seed, app)
+    finally:
+        stop.set()
+        database.close()
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """The application on a free port of this machine, until the block ends; its address."""
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
     door = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
@@ -190,14 +201,12 @@ def running(database_url: str, folder: Path) -> Iterator[Site]:
     url = f"http://127.0.0.1:{door.getsockname()[1]}"
     try:
         wait_until_up(url)
-        yield Site(url, database, folder, seed, app)
+        yield url
     finally:
-        stop.set()
         app.state.hub.close_all()
         server.should_exit = True
         thread.join(20)
         door.close()
-        database.close()
 
 
 def wait_until_up(url: str) -> None:

@@ -1,0 +1,316 @@
+"""Sealed matters hunted through every door: nothing tells of one, and no address of one answers.
+
+Every route of the application has its recipe here; a route without one fails the run. Everybody who is not
+named walks all of them, with the ids of sealed matters and with ids that never were: the two answers must be
+the same to the byte, after the same number of questions to the database.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from itertools import product
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from cases.export import export_calls, export_tickets
+from cases.permissions import Action, may
+from hotline.figures import Figures
+from hotline.home import Home
+from routing.policy import load
+from storage.notify import Note
+from storage.tables import Outbox, Person
+from storage.viewer import COMMAND_LINE, Role, Viewer
+from tests.agents.hunted import (
+    CALLING,
+    CONTACT,
+    NOW,
+    WORDS,
+    Ground,
+    House,
+    Ids,
+    hire,
+    house,
+    notes_of,
+    plant,
+    row_ids,
+)
+from tests.web.site import POLICY, Site
+from tests.web.test_routes import app_of, routes
+from web.services import Operations
+
+Form = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a route is asked about a matter: {names} stand for its ids, in the path, the query or the form."""
+
+    query: tuple[Form, ...] = ({},)
+    data: Form = field(default_factory=dict)
+    json: Any = None
+    file: bool = False
+
+
+TICKET = {"kind": "help", "content": "x", "version": "1", "urgency": "normal"}
+PLAIN = Recipe()
+
+RECIPES: dict[str, Recipe] = {
+    "GET /": PLAIN,
+    "GET /banner": PLAIN,
+    "GET /readyz": PLAIN,
+    "GET /healthz": PLAIN,
+    "GET /metrics": PLAIN,
+    "GET /me": PLAIN,
+    "GET /people": PLAIN,
+    "GET /desk": PLAIN,
+    "GET /desk/day": PLAIN,
+    "GET /desk/duty": PLAIN,
+    "GET /desk/colleagues": PLAIN,
+    "GET /desk/calls/{call_id}": Recipe(query=({}, {"offer": "guessed"})),
+    "PUT /desk/calls/{call_id}/draft": Recipe(json={"revision": 1, "body": {"content": "x"}}),
+    "POST /desk/calls/{call_id}/ticket": Recipe(data=TICKET | {"form_id": "{call_id}:1:0"}),
+    "POST /desk/calls/{call_id}/close": Recipe(data={"reason": "silent"}),
+    "POST /desk/calls/{call_id}/leader": PLAIN,
+    "GET /phone/settings": PLAIN,
+    "GET /phone/strip": PLAIN,
+    "GET /calls": Recipe(
+        query=(
+            *({}, {"number": CALLING}, {"outcome": "live"}, {"outcome": "answered"}, {"line": "962299"}),
+            *({"day": f"{NOW:%Y-%m-%d}"}, {"agent": "{liu}"}, {"number": CONTACT}),
+        )
+    ),
+    "GET /calls/{call_id}": PLAIN,
+    "POST /calls/{call_id}/full": PLAIN,
+    "POST /calls/{call_id}/recusal": PLAIN,
+    "POST /calls/{call_id}/recusals": Recipe(data={"person": "{liu}", "why": "kin"}),
+    "POST /calls/{call_id}/hand-over": PLAIN,
+    "POST /calls/{call_id}/take-over": PLAIN,
+    "POST /calls/{call_id}/hold": Recipe(data={"why": "x"}),
+    "POST /calls/{call_id}/hold/lift": PLAIN,
+    "GET /tickets": Recipe(
+        query=(
+            *({}, {"ticket": "{number}"}, {"kind": "report"}, {"state": "accepted"}, {"state": "late"}),
+            *({"number": CALLING}, {"number": CONTACT}, {"agent": "{liu}"}, {"day": f"{NOW:%Y-%m-%d}"}),
+        )
+    ),
+    "GET /tickets/{number}": PLAIN,
+    "POST /tickets/{number}": Recipe(data=TICKET),
+    "POST /tickets/{number}/full": PLAIN,
+    "GET /tickets/{number}/edit": PLAIN,
+    "POST /tickets/{number}/state": Recipe(data={"event": "finish", "version": "1"}),
+    "POST /tickets/{number}/units": Recipe(data={"unit": "power"}),
+    "POST /tickets/{number}/recusal": PLAIN,
+    "POST /tickets/{number}/recusals": Recipe(data={"person": "{liu}", "why": "kin"}),
+    "POST /recusals/{recusal_id}/lift": PLAIN,
+    "POST /tickets/{number}/hand-over": PLAIN,
+    "POST /tickets/{number}/take-over": PLAIN,
+    "POST /tickets/{number}/unsealing": Recipe(data={"ground": "x"}),
+    "POST /tickets/{number}/unsealing/decision": Recipe(data={"decision": "grant"}),
+    "POST /tickets/{number}/hold": Recipe(data={"why": "x"}),
+    "POST /tickets/{number}/hold/lift": PLAIN,
+    "POST /tickets/{number}/attachments": Recipe(file=True),
+    "GET /attachments/{attachment_id}": PLAIN,
+    "GET /recordings": Recipe(query=({}, {"ticket": "{number}"}, {"number": CALLING}, {"agent": "{liu}"})),
+    "GET /recordings/{recording_id}": Recipe(query=({}, {"dock": "true"})),
+    "GET /recordings/{recording_id}/audio": Recipe(query=({}, {"play": "abc"})),
+    "GET /looks": Recipe(query=({}, {"ticket": "{number}"}, {"agent": "{liu}"})),
+    "GET /people/sessions": PLAIN,
+    "GET /journal": Recipe(
+        query=({}, {"kind": "ticket"}, {"kind": "call"}, {"kind": "recording"}, {"act": "ticket.created"})
+    ),
+}
+OF_NO_MATTER = {
+    "GET /static/{path:path}": "files of ours",
+    "GET /login": "nobody is logged in",
+    "POST /login": "nobody is logged in",
+    "GET /login/code": "nobody is logged in",
+    "POST /login/code": "nobody is logged in",
+    "GET /first/{token}": "there is nobody yet",
+    "POST /first/{token}": "there is nobody yet",
+    "GET /hotline-ca.crt": "a certificate",
+    "POST /logout": "of one's own session",
+    "GET /events": "notes: hunted as they are sent",
+    "POST /desk/duty": "of one's own duty",
+    "POST /desk/wrapup/end": "of one's own duty",
+    "POST /people/sessions/end": "of log-ins",
+    "POST /people/sessions/end-all": "of log-ins",
+    "POST /people/sessions/second-step-off": "of log-ins",
+    "GET /call": "the public's page",
+    "POST /call/visit": "the public's page",
+    "WS /call/phone": "the public's phone",
+}
+"""Why a route can tell of no matter. What is below /me is about whoever asks."""
+
+LOOKS_OF_ANSWERS: tuple[Form, ...] = (
+    {"Accept": "text/html"},
+    {"Accept": "application/json"},
+    {"Accept": "text/html", "HX-Request": "true"},
+)
+UNTOLD = {"date", "server", "set-cookie"}  # headers that differ from answer to answer
+NONCES = re.compile(r"play=[\w-]+")
+
+
+@dataclass(frozen=True)
+class Hunt:
+    """The house with what is hidden in it, and the browsers of those who must not find it."""
+
+    house: House
+    ground: Ground
+    hunters: Mapping[str, httpx.Client]
+    people: Mapping[str, int]
+    rows: list[int]  # ids of the sealed tickets' rows
+    notes: list[Note]
+
+
+@pytest.fixture(scope="module")
+def hunt(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hunt]:
+    policy = load(POLICY)
+    home = Home(tmp_path_factory.mktemp("home"))
+    home.prepare()
+    figures = Figures(home, site.database)
+    operations = Operations(metrics=figures.text, readers=(ip_network("127.0.0.0/8"),))
+    with notes_of(site.database.url) as notes:
+        with site.database.session() as session:
+            logins = hire(session, policy)
+        with site.database.session() as session:
+            people = {person.login: person.id for person in session.scalars(select(Person))}
+            ground = plant(session, site.folder, policy, people, NOW)
+        with site.database.session() as session:
+            rows = row_ids(session, ground)
+    with house(site.database, policy, site.folder, operations) as walked, ExitStack() as open_still:
+        hunters = {login: walked.client(login) for login in logins} | {"outsider": walked.client(None)}
+        for client in hunters.values():
+            open_still.callback(client.close)
+        yield Hunt(walked, ground, hunters, people, rows, notes)
+
+
+def test_every_route_has_a_recipe_or_a_reason() -> None:
+    there = {name for name, _ in routes(app_of()) if not name.split(" ")[1].startswith("/me/")}
+    assert there - set(RECIPES) - set(OF_NO_MATTER) == set(), (
+        "hunt there too: how is it asked about a matter?"
+    )
+    assert (set(RECIPES) | set(OF_NO_MATTER)) - there == set(), "these are no more"
+
+
+def ask(hunt: Hunt, client: httpx.Client, name: str, query: Form, ids: Ids, how: Form) -> httpx.Response:
+    method, path = name.split(" ")
+    recipe, known = RECIPES[name], {**ids.__dict__, "liu": str(hunt.people["liu"])}
+    fill = {key: value.format(**known) for key, value in query.items()}
+    sent = {key: value.format(**known) for key, value in recipe.data.items()}
+    files = {"file": ("a.txt", b"plain words", "text/plain")} if recipe.file else None
+    return client.request(
+        method,
+        path.format(**known),
+        params=fill,
+        data=sent or None,
+        json=recipe.json,
+        files=files,
+        headers=dict(how),
+    )
+
+
+def shown(answer: httpx.Response, ids: Ids) -> tuple[int, list[tuple[str, str]], str]:
+    """All of an answer, with the ids that were asked for left out."""
+    text = NONCES.sub("play=", answer.text)
+    headers = sorted((key, value) for key, value in answer.headers.items() if key not in UNTOLD)
+    for each in ids.all():
+        text = text.replace(each, "*" * len(each))
+        headers = [(key, value.replace(each, "*" * len(each))) for key, value in headers]
+    return answer.status_code, headers, text
+
+
+def cases(names: list[str]) -> list[tuple[str, Form, Form]]:
+    """Every way to ask: route, query, look of the answer."""
+    return [
+        (name, query, how) for name in names for query, how in product(RECIPES[name].query, LOOKS_OF_ANSWERS)
+    ]
+
+
+ABOUT_ONE = [
+    name for name, recipe in RECIPES.items() if "{" in name or any("{number}" in str(q) for q in recipe.query)
+]
+
+
+def test_an_address_of_a_sealed_matter_answers_as_one_that_never_was(hunt: Hunt) -> None:
+    for login, client in hunt.hunters.items():
+        for name, query, how in cases(ABOUT_ONE):
+            for ids in (hunt.ground.sealed, hunt.ground.sealed_later):
+                told, never = (answered(hunt, client, name, query, each, how) for each in (ids, ids.never()))
+                assert told == never, (login, name, query, how)
+                assert "{" not in name or told[0] >= 300, (login, name)
+
+
+def answered(
+    hunt: Hunt, client: httpx.Client, name: str, query: Form, ids: Ids, how: Form
+) -> tuple[int, object, str, int]:
+    """All of an answer without the ids that were asked for, and how often the database was asked."""
+    hunt.house.statements.clear()
+    status, headers, text = shown(ask(hunt, client, name, query, ids, how), ids)
+    return status, headers, text, len(hunt.house.statements)
+
+
+def test_no_page_tells_of_it(hunt: Hunt) -> None:
+    for login, client in hunt.hunters.items():
+        for name, query, how in cases(
+            [name for name in RECIPES if name.startswith("GET") and "{" not in name]
+        ):
+            answer = ask(hunt, client, name, query, hunt.ground.never, how)
+            told = answer.text + str(answer.headers)
+            for typed in query.values():  # what she typed herself stands in the form again
+                told = told.replace(f'value="{typed}"', "")
+            assert [trace for trace in hunt.ground.traces if trace in told] == [], (login, name, query)
+
+
+def test_the_same_pages_tell_of_it_to_who_is_named(hunt: Hunt) -> None:
+    """Else the hunt above would look in the wrong places."""
+    sun = hunt.house.client("sun")
+    how = LOOKS_OF_ANSWERS[0]
+    for name in ("GET /calls", "GET /tickets", "GET /looks"):
+        text = ask(hunt, sun, name, {}, hunt.ground.sealed, how).text
+        assert hunt.ground.sealed.call_id in text or hunt.ground.sealed.number in text, name
+    for name in ("GET /calls/{call_id}", "GET /tickets/{number}", "GET /recordings/{recording_id}"):
+        assert ask(hunt, sun, name, {}, hunt.ground.sealed, how).status_code == 200, name
+    assert WORDS[0] in ask(hunt, sun, "GET /tickets/{number}", {}, hunt.ground.sealed_later, how).text
+
+
+def test_the_record_inside_a_ring_of_the_same_caller_does_not_tell_of_it(hunt: Hunt) -> None:
+    """The pop: her earlier calls, her open tickets, her name."""
+    zhang = hunt.hunters["zhang"]
+    calls = re.findall(r'href="/calls/([^"?]+)"', zhang.get("/calls", params={"number": CALLING}).text)
+    assert len(set(calls)) == 2
+    for call_id in calls:
+        for path in (f"/desk/calls/{call_id}", f"/calls/{call_id}"):
+            text = zhang.get(path).text
+            assert [trace for trace in hunt.ground.traces if trace in text] == []
+
+
+def test_no_export_has_it(hunt: Hunt, site: Site) -> None:
+    with site.database.session() as session:
+        people = session.scalars(select(Person).where(Person.login.in_(hunt.hunters))).all()
+        viewers = [COMMAND_LINE, *(Viewer(one.id, Role(one.role), one.name) for one in people)]
+        for viewer in viewers:
+            if viewer.role is not Role.DISCIPLINE and may(viewer, Action.EXPORT):
+                told = str([*export_calls(session, viewer), *export_tickets(session, viewer)])
+                assert [trace for trace in hunt.ground.traces if trace in told] == [], viewer
+
+
+def test_no_note_tells_those_who_are_not_named(hunt: Hunt) -> None:
+    named = {f"person:{hunt.people[login]}" for login in ("liu", "sun")}
+    hers: set[int | str | None] = {hunt.ground.sealed.call_id, hunt.rows[0]}
+    about = [note for note in hunt.notes if hers & set(note.data.values())]
+    # Until the ticket says whom it accuses, the accused unit's own discipline officer is named as well.
+    accused = next(at for at, note in enumerate(about) if hunt.rows[0] in note.data.values())
+    early = {f"person:{hunt.people['discipline_accused']}"}
+    assert [note for note in about[:accused] if note.topic not in named | early] == []
+    assert [note for note in about[accused:] if note.topic not in named] == []
+
+
+def test_no_message_is_owed_for_it(hunt: Hunt, site: Site) -> None:
+    with site.database.session() as session:
+        owed = [str(row.payload) for row in session.scalars(select(Outbox))]
+        assert [one for one in owed if str(hunt.rows[0]) in re.findall(r"\d+", one)] == []

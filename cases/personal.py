@@ -18,7 +18,7 @@ from cases.errors import NotVisible
 from cases.offers import Pop
 from cases.permissions import Action, demand, may, rule
 from cases.ticket_form import TicketForm
-from cases.visible import visible_calls, visible_tickets
+from cases.visible import reaches, visible_calls, visible_tickets
 from storage.tables import Call, Caller, CallStep, PersonDuty, Ticket
 from storage.viewer import Viewer
 
@@ -193,12 +193,12 @@ def _unmask(typed: str, before: str, name: str) -> str:
 
 def sees_call(session: Session, viewer: Viewer, call: Call) -> bool:
     """Names and numbers of this call in full, at once."""
-    return _may_call(session, viewer, call, Action.SEE_PERSONAL) or call is _at_her_ear(session, viewer)
+    return reaches(session, viewer, Action.SEE_PERSONAL, call) or call is _at_her_ear(session, viewer)
 
 
 def sees_ticket(session: Session, viewer: Viewer, ticket: Ticket) -> bool:
     """Names and numbers of this ticket in full, at once; also while its caller speaks with her."""
-    if _may_ticket(session, viewer, ticket, Action.SEE_PERSONAL):
+    if reaches(session, viewer, Action.SEE_PERSONAL, ticket):
         return True
     live = _at_her_ear(session, viewer)
     if live is None:
@@ -209,7 +209,7 @@ def sees_ticket(session: Session, viewer: Viewer, ticket: Ticket) -> bool:
 
 def may_show(session: Session, viewer: Viewer, thing: Call | Ticket) -> bool:
     """Whether she could ask to see it in full."""
-    return _may(session, viewer, thing, Action.SHOW_PERSONAL)
+    return may(viewer, Action.SHOW_PERSONAL) and reaches(session, viewer, Action.SHOW_PERSONAL, thing)
 
 
 def show(session: Session, viewer: Viewer, thing: Call | Ticket) -> None:
@@ -220,22 +220,6 @@ def show(session: Session, viewer: Viewer, thing: Call | Ticket) -> None:
     kind = "call" if isinstance(thing, Call) else "ticket"
     allowed = rule(viewer, Action.SHOW_PERSONAL, sealed=thing.sealed)
     journal.append(session, viewer, "personal.shown", kind, thing.id, rule=allowed)
-
-
-def _may(session: Session, viewer: Viewer, thing: Call | Ticket, action: Action) -> bool:
-    if isinstance(thing, Call):
-        return _may_call(session, viewer, thing, action)
-    return _may_ticket(session, viewer, thing, action)
-
-
-def _may_call(session: Session, viewer: Viewer, call: Call, action: Action) -> bool:
-    query = visible_calls(viewer, action).where(Call.id == call.id).with_only_columns(Call.id)
-    return may(viewer, action) and session.scalar(query) is not None
-
-
-def _may_ticket(session: Session, viewer: Viewer, ticket: Ticket, action: Action) -> bool:
-    query = visible_tickets(viewer, action).where(Ticket.id == ticket.id).with_only_columns(Ticket.id)
-    return may(viewer, action) and session.scalar(query) is not None
 
 
 def _at_her_ear(session: Session, viewer: Viewer) -> Call | None:

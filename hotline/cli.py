@@ -218,6 +218,7 @@ def export(
     as_csv: Annotated[bool, typer.Option("--csv", help="For a spreadsheet.")] = False,
     language: Annotated[Headings, typer.Option(help="Of the headings of --csv.")] = Headings.zh,
     viewer: Annotated[str, typer.Option(help="Log-in of the one who may see what is exported.")] = "",
+    full: Annotated[bool, typer.Option("--full", help="Names and numbers without masks; on record.")] = False,
 ) -> None:
     """Calls or tickets; sealed ones stay out unless --viewer is named for them."""
     from hotline import export as exported
@@ -228,7 +229,8 @@ def export(
     form = "csv" if as_csv else "json"
     with foreseen():
         settings, home = _ground()
-        exported.write(wiring.database_url(settings, home), what.value, viewer, form, language.value)
+        url = wiring.database_url(settings, home)
+        exported.write(url, what.value, viewer, form, language.value, full=full)
 
 
 @app.command()

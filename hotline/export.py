@@ -26,15 +26,17 @@ BOM = "\ufeff"  # by which Excel knows UTF-8
 Rows = Iterable[Mapping[str, Any]]
 
 
-def write(url: str, what: str, login: str, form: str, language: str) -> None:
+def write(url: str, what: str, login: str, form: str, language: str, *, full: bool) -> None:
     """Write `calls` or `tickets` as `json` or `csv`, its headings in this language.
 
     As the person with this `login`, or as the command line itself, which nobody names for a sealed case.
+    `full`: names and numbers without masks, as far as that person may ask for it.
     Raises WiringError, NotAllowed, DatabaseAway.
     """
     with closing(Database(url, pool_size=1)) as database, database.session(EXPORT_SECONDS) as session:
         viewer = _viewer(session, login) if login else COMMAND_LINE
-        rows = {"calls": exports.export_calls, "tickets": exports.export_tickets}[what](session, viewer)
+        export = {"calls": exports.export_calls, "tickets": exports.export_tickets}[what]
+        rows = export(session, viewer, full=full)
         session.commit()  # what leaves is on record before it does
         if form == "csv":
             _write_csv(what, rows, language)

@@ -13,6 +13,7 @@ from cases.tickets import save_ticket
 from routing.policy import Policy
 from storage.database import Database
 from storage.tables import Journal, Ticket
+from storage.viewer import Viewer
 from tests.cases.conftest import NOW, NewCall, Staff
 
 FORM = TicketForm(kind="help", content="供电不稳", title="供电不稳")
@@ -60,7 +61,7 @@ def test_an_export_is_on_record_before_its_first_row_and_says_how_many_there_are
             assert len(list(exported)) == rows
         # What is sealed is not in the number that every auditor may read.
         assert said[0].act == "calls.exported"
-        assert said[0].detail == {"rows": 2}
+        assert said[0].detail == {"rows": 2, "full": False}
         assert said[0].rule.startswith(f"{viewer.role.value}/export/")
         assert [each.act for each in said[1:]] == ["call.exported"] * (rows - 2)
 
@@ -89,3 +90,27 @@ def test_no_cell_of_an_export_is_a_formula(
     cell = cells[headings.index("caller_name")]
     assert cell in (name, f"'{name}")
     assert not cell.startswith(tuple("=+-@\t\r\n＝＋－＠"))
+
+
+def test_names_and_numbers_leave_masked_unless_they_are_seen_in_full_or_asked_for_on_record(
+    database: Database, policy: Policy, staff: Staff, new_call: NewCall
+) -> None:
+    for kind in ("help", "complaint"):
+        with database.session() as session:
+            form = TicketForm(kind=kind, content="请打 13812345678", caller_name="王敏", place="涪城区临园路")
+            save_ticket(session, staff.agent, form, new_call(kind), policy, NOW)
+    masked = ["王**", "涪城区…", "请打 138****5678", "138****5678"]
+    whole = ["王敏", "涪城区临园路", "请打 13812345678", "+8613812345678"]
+
+    def told(viewer: Viewer, *, full: bool = False) -> list[list[str]]:
+        with database.session() as session:
+            rows = list(export_tickets(session, viewer, full=full))
+            calls = {call["id"]: call["number"] for call in export_calls(session, viewer, full=full)}
+        return [[*(r[f] for f in ("caller_name", "place", "content")), calls[r["calls"][0]]] for r in rows]
+
+    assert told(staff.supervisor) == [masked]
+    assert told(staff.supervisor, full=True) == [whole]
+    assert told(staff.discipline) == [masked, whole]  # what is sealed and hers to handle
+    with database.session() as session:
+        said = session.scalars(select(Journal).where(Journal.act == "tickets.exported").order_by(Journal.id))
+        assert [line.detail["full"] for line in said] == [False, True, False]

@@ -1,4 +1,4 @@
-"""Files of a ticket: papers and pictures that somebody sent. Whoever sees the ticket sees them, nobody else."""
+"""Files of a ticket: papers and pictures that somebody sent. Whoever sees the ticket sees them."""
 
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ def file_context(path: str) -> str:
 
 
 def may_attach(session: Session, viewer: Viewer, number: str) -> Ticket:
-    """The ticket, if she may add a file and there is room. Raises NotAllowed, NotVisible, Refused (`file`)."""
+    """The ticket, if she may add a file and there is room. Raises NotAllowed, NotVisible, Refused."""
     demand(viewer, Action.WRITE_TICKETS)
     ticket = session.scalar(
         visible_tickets(viewer, Action.WRITE_TICKETS).where(called(number)).with_for_update()

@@ -43,7 +43,7 @@ def lift(session: Session, viewer: Viewer, kind: Kind, key: str) -> None:
     found = held(session, matter)
     if found is not None:
         found.lifted_at, found.lifted_by = datetime.now(UTC), viewer.person_id
-        _note(session, viewer, matter, "hold_lifted")
+        _note(session, viewer, matter, "released")
 
 
 def held(session: Session, matter: Call | Ticket) -> Hold | None:

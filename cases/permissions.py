@@ -31,6 +31,7 @@ class Action(StrEnum):
     UNSEAL = "unseal"
     LIST_LOOKS = "list_looks"
     HOLD = "hold"
+    ERASE = "erase"
     READ_JOURNAL = "read_journal"
     MANAGE_DUTY = "manage_duty"
     MANAGE_PEOPLE = "manage_people"
@@ -64,6 +65,7 @@ MEANS: Mapping[Action, str] = {
     Action.UNSEAL: "ask that a sealed ticket be ordinary, or decide on another's asking",
     Action.LIST_LOOKS: "who looked at sealed matters",
     Action.HOLD: "keep from deletion",
+    Action.ERASE: "erase a caller's data on her request (`hotline erase`)",
     Action.READ_JOURNAL: "the journal's page",
     Action.MANAGE_DUTY: "change somebody else's duty",
     Action.MANAGE_PEOPLE: "the list of staff, their log-ins and second steps",
@@ -144,6 +146,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Cell]] = {
         Action.EXPORT: ORDINARY,
         Action.RECUSE_OTHERS: ALL,
         Action.HOLD: ALL,
+        Action.ERASE: ORDINARY,
     },
     Role.LEADER: {
         Action.SEE_CALLS: LINE,
@@ -169,6 +172,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Cell]] = {
         Action.UNSEAL: SEALED,
         Action.LIST_LOOKS: SEALED,
         Action.HOLD: ALL,
+        Action.ERASE: SEALED,
     },
     Role.EDITOR: {},
     Role.ADMINISTRATOR: {

@@ -118,6 +118,15 @@ def keep(
     journal.append(session, None, "recording.kept", "recording", recording.id, sha256=sha256)
 
 
+def remove(session: Session, folder: Path, recording: Recording, why: str) -> None:
+    """The sound goes, then what the row says of it; that there was one stays. `why`: a code."""
+    (folder / recording.path).unlink(missing_ok=True)
+    recording.state, recording.path, recording.key_id, recording.peaks = "removed", "", "", None
+    journal.append(
+        session, None, "recording.removed", "recording", recording.id, call=recording.call_id, why=why
+    )
+
+
 def mark_gap(session: Session, call_id: str, name: str, note: str, began_at: datetime | None = None) -> None:
     """Nothing could be kept; `note` says why. A recording that is ready stays as it is."""
     row = insert(Recording).values(

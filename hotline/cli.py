@@ -5,6 +5,8 @@ Words for people go to standard error or, where they are the answer, to standard
 """
 
 import sys
+from contextlib import closing
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from hotline import journal, keys, people
+from hotline import erase, journal, keys, people
 from hotline.faults import errors, foreseen
 from hotline.lab.cli import app as lab
 
@@ -30,6 +32,7 @@ app.add_typer(people.app, name="people")
 app.add_typer(lab, name="lab")
 app.add_typer(keys.app, name="keys")
 app.add_typer(journal.app, name="journal")
+app.add_typer(erase.app, name="erase")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Parent = Annotated[int, typer.Option(hidden=True, help="End when this process does.")]
@@ -231,6 +234,25 @@ def export(
         settings, home = _ground()
         url = wiring.database_url(settings, home)
         exported.write(url, what.value, viewer, form, language.value, full=full)
+
+
+@app.command()
+def retention(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete what the policy keeps no longer; the clock does so by itself."""
+    from hotline import retention as keeping
+    from hotline import wiring
+    from storage.database import Database
+
+    with foreseen():
+        settings, home = _ground()
+        policy = wiring.policy(settings)
+        with closing(Database(wiring.database_url(settings, home), pool_size=1)) as database:
+            do = keeping.over if dry_run else keeping.remove
+            counts = do(database, home, policy, datetime.now(UTC))
+        keeping.show(policy, counts, went=not dry_run, as_json=as_json)
 
 
 @app.command()

@@ -18,7 +18,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import Gauge
 
 from cases import sealed, unsealing
-from hotline import wiring
+from cases.resealing import Resealer
+from hotline import retention, wiring
 from hotline.alarms import EVERY_SECONDS, Alarms
 from hotline.chain import Keeper, Witness
 from hotline.ground import GroundError, require_room
@@ -111,6 +112,7 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
     ledger = Ledger(
         home.recordings_incoming, home.recordings_kept, database, zone=policy.zone, is_live=records.is_live
     )
+    resealer = Resealer(database, retention.files_of(home))
     keeper = Keeper(database, Witness(home.journal_head), policy.zone)
     sweeps = [
         Sweep("heart", 1, heart.beat),  # a frozen database is no reason to start the clock again
@@ -122,6 +124,8 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
         Sweep("journal verified", 600, lambda: keeper.verify_at_night(datetime.now(UTC))),
         Sweep("sealed matters", 20, partial(_see_to_sealed, database, policy)),
         Sweep("logs", 60, partial(_shorten_logs, home)),
+        Sweep("retention", 300, lambda: retention.round_(database, home, policy, datetime.now(UTC))),
+        Sweep("older files", 10, resealer.turn),
         Sweep("lab recordings", 600, partial(_remove_lab_recordings, database, home)),
     ]
     scheduler = BackgroundScheduler(

@@ -34,7 +34,7 @@ def write(url: str, what: str, login: str, form: str, language: str, *, full: bo
     Raises WiringError, NotAllowed, DatabaseAway.
     """
     with closing(Database(url, pool_size=1)) as database, database.session(EXPORT_SECONDS) as session:
-        viewer = _viewer(session, login) if login else COMMAND_LINE
+        viewer = viewer_named(session, login)
         export = {"calls": exports.export_calls, "tickets": exports.export_tickets}[what]
         rows = export(session, viewer, full=full)
         session.commit()  # what leaves is on record before it does
@@ -62,7 +62,10 @@ def _write_csv(what: str, rows: Rows, language: str) -> None:
     csv.writer(sys.stdout).writerows(exports.as_csv(rows, fields, words))
 
 
-def _viewer(session: Session, login: str) -> Viewer:
+def viewer_named(session: Session, login: str) -> Viewer:
+    """The person with this `login`, or the command line itself for ''. Raises WiringError."""
+    if not login:
+        return COMMAND_LINE
     person = session.scalar(select(Person).where(Person.login == login, Person.active))
     if person is None:
         raise WiringError(f"nobody logs in as {login!r}: name an active person with --viewer")

@@ -6,6 +6,7 @@ how calls and tickets are stored does not.
 
 import difflib
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -20,6 +21,8 @@ Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
 Key = Annotated[str, Field(pattern=r"^[0-9*#]$")]
 Dialled = Annotated[str, Field(pattern=r"^[0-9]{3,15}$")]
+Days = Annotated[int, Field(gt=0, le=36_500)]
+LogDays = Annotated[int, Field(ge=183, le=36_500)]
 Reader = Literal["supervisor", "leader", "discipline"]
 
 
@@ -131,6 +134,31 @@ class Reason(_Model):
     name: Words
 
 
+class Retention(_Model):
+    """For how many days each kind of thing is kept; then the clock deletes it (cases/retention.py).
+
+    Law asks for as short a time as serves (PIPL 19), and for half a year of logs (Cybersecurity Law 21).
+    """
+
+    recordings: Days = 365  # from the call on; while a ticket of it is open, until it is not
+    calls: Days = 730  # without a ticket, from their end on; those with one go when it has gone
+    tickets: Days = 1825  # from when they were closed on
+    attachments: Days = 1095  # of tickets, from when those were closed on
+    drafts: Days = 30  # from their last word on
+    put_aside: Days = 90  # what could not be read of the spool, the channel events and the legs of recordings
+    sessions: LogDays = 183  # log-ins, from their end on
+    outbox: Days = 183  # messages, from when they were sent on
+    journal: LogDays = 1825  # at least: nothing deletes a line of it
+
+
+class Privacy(_Model):
+    """What callers are told of their data, in words (PIPL 17); [retention] is what is done."""
+
+    purpose: Words  # why calls are recorded
+    kept: Words  # for how long
+    contact: Words  # whom to ask, and to have something corrected or erased
+
+
 class Policy(_Model):
     name: str = Field(min_length=1)
     city: str = Field(min_length=1)
@@ -149,7 +177,11 @@ class Policy(_Model):
     pause_reasons: tuple[Reason, ...] = Field(min_length=1)
     closing_reasons: tuple[Reason, ...] = Field(min_length=1)
     sealed_readers: tuple[Reader, ...] = Field(min_length=1)
-    sealed_handover_hours: int = Field(24, ge=1, le=720)  # then whoever took a sealed matter loses sight of it
+    sealed_handover_hours: int = Field(
+        24, ge=1, le=720
+    )  # then whoever took a sealed matter loses sight of it
+    retention: Retention = Retention()
+    privacy: Privacy | None = None
     prompts: dict[Literal["zh", "en"], dict[str, str]] = {}  # what the city says in words of its own
 
     @model_validator(mode="before")
@@ -273,11 +305,20 @@ def _dangling(policy: Policy) -> list[Fault]:
         for key, value, known in uses
         if value not in known
     ]
+    faults += _untold(policy)
     if policy.menu.english_key in policy.menu.keys:
         faults.append(Fault("menu.english_key", "is a menu key as well", "choose a key of its own"))
     if policy.time_zone not in available_timezones():
         faults.append(Fault("time_zone", f'"{policy.time_zone}" is unknown', 'write e.g. "Asia/Shanghai"'))
     return faults
+
+
+def _untold(policy: Policy) -> Iterator[Fault]:
+    """A notice of the city's own has to say for how long calls are kept."""
+    for language, prompts in policy.prompts.items():
+        kept = policy.privacy.kept.say(language) if policy.privacy else ""
+        if kept not in prompts.get("notice", kept):
+            yield Fault(f"prompts.{language}.notice", f'does not say "{kept}"', "say it as privacy.kept does")
 
 
 def _explain(error: dict[str, Any]) -> Fault:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from pathlib import Path
 
-from cases import journal, lab
+from cases import lab, recordings
 from storage.database import Database
 
 
@@ -13,9 +13,7 @@ def remove(database: Database, kept: Path, ended_before: datetime) -> int:
     Raises OSError, DatabaseAway; then the next turn goes on.
     """
     with database.session() as session:
-        recordings = lab.kept_recordings(session, ended_before)
-        for recording in recordings:
-            (kept / recording.path).unlink(missing_ok=True)
-            recording.state, recording.path, recording.peaks = "removed", "", None
-            journal.append(session, None, "recording.removed", "recording", recording.id, why="lab")
-    return len(recordings)
+        over = lab.kept_recordings(session, ended_before)
+        for recording in over:
+            recordings.remove(session, kept, recording, "lab")
+    return len(over)

@@ -16,12 +16,13 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import duty, export, logins, people, sealed, units, unsealing
+from cases import duty, erasing, export, logins, people, sealed, units, unsealing
 from cases.calls import Arrival, Leg, apply_legs, end_call, mark_answered, open_call
 from cases.errors import NotAllowed, NotVisible, Refused
 from cases.permissions import Action, Cell, Scope, cell, may
 from cases.ticket_form import TicketForm
 from cases.tickets import save_ticket
+from routing.numbers import normalise
 from routing.policy import load
 from storage.tables import Alarm, Call, Named, Person, Recusal, Ticket, TicketUnit
 from storage.viewer import STAFF, Role, Viewer
@@ -167,6 +168,16 @@ DOORS: Mapping[Action, tuple[Door, ...]] = {
         act(Action.SEE_CALLS, lambda s, who, it: sealed.take_over(s, who, "call", it.call_id)),
     ),
     Action.HOLD: (posts("/tickets/{it.ticket}/hold", why=""), posts("/calls/{it.call_id}/hold", why="")),
+    Action.ERASE: (
+        act(
+            Action.SEE_CALLS,
+            lambda s, who, it: it.call_id in {call.id for call in _hers(s, who, it).calls},
+        ),
+        act(
+            Action.SEE_TICKETS,
+            lambda s, who, it: it.ticket in {ticket.number for ticket in _hers(s, who, it).tickets},
+        ),
+    ),
     Action.UNSEAL: (
         act(Action.SEE_TICKETS, lambda s, who, it: unsealing.ask(s, who, it.ticket, "", datetime.now(UTC))),
     ),
@@ -241,6 +252,11 @@ def _matter(site: Site, her: Viewer, writer: Viewer, state: str) -> Matter:
         if state in ("recused", "named_and_recused"):
             session.add(Recusal(person_id=her.person_id, ticket_id=ticket.id, why="kin"))
         return Matter(call_id, recording_id, ticket.number, number)
+
+
+def _hers(session: Session, who: Viewer, it: Matter) -> erasing.Hers:
+    """What `hotline erase` would erase of the matter's caller."""
+    return erasing.of_caller(session, who, normalise(it.number, "0816").number or "")
 
 
 def _another(session: Session, who: Viewer) -> int:

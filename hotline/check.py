@@ -23,8 +23,9 @@ from hotline.cert import Keeper
 from hotline.home import Home
 from hotline.settings import CHECKOUT, Settings, SettingsError, load
 from routing.policy import Policy
-from storage import migrate
+from storage import keyring, migrate
 from storage.database import Database, DatabaseAway
+from storage.vault import installed
 from telephony.ami import AmiError, AmiLink
 from telephony.asterisk import AsteriskServer
 from web.messages import Catalogue
@@ -86,6 +87,7 @@ def _findings() -> Iterator[Finding]:
     yield from _foreseen("policy", lambda: _policy(settings, home))
     yield from _foreseen("home", lambda: _home(home))
     yield from _foreseen("database", lambda: _database(wiring.database_url(settings, home)))
+    yield from _foreseen("keys", lambda: _keys(wiring.database_url(settings, home)))
     yield from _foreseen("alarm", lambda: _alarms(wiring.database_url(settings, home)))
     yield from _foreseen("people", lambda: _people(settings, home))
     yield from _foreseen("asterisk", lambda: _asterisk(wiring.asterisk(settings, home)))
@@ -160,6 +162,18 @@ def _database(url: str) -> Iterator[Finding]:
     yield Finding("clock", ticks, "ticks" if ticks else "does not tick", "" if ticks else NOT_UP)
 
 
+def _keys(url: str) -> Iterator[Finding]:
+    """Whatever the database was sealed with has to be here, and be right."""
+    vault = installed()
+    ring = vault.ring()
+    try:
+        with closing(Database(url, pool_size=1)) as database, database.session() as session:
+            keyring.prove(session)
+    except (DatabaseAway, SQLAlchemyError):
+        return  # told already
+    yield Finding("keys", True, f"{len(ring)} in {vault.folder}, {vault.current} seals")
+
+
 def _alarms(url: str) -> Iterator[Finding]:
     """What the clock has raised; one that is of the day (nobody is ready) is no fault of the installation."""
     t = Catalogue("en", [CHECKOUT / "web/messages"])
@@ -175,16 +189,25 @@ def _alarms(url: str) -> Iterator[Finding]:
 
 
 def _people(settings: Settings, home: Home) -> Iterator[Finding]:
-    """A password that everybody can read in our sources may be good on this machine only."""
-    if ipaddress.ip_address(settings.bind).is_loopback:
-        return
+    """A password that everybody can read in our sources is for the demo city, on this machine only."""
+    url = wiring.database_url(settings, home)
     try:
-        known = [one.user for one in wiring.logins(wiring.database_url(settings, home))]
-    except DatabaseAway:
+        known, is_demo = [one.user for one in wiring.logins(url)], wiring.is_demo(url)
+    except (DatabaseAway, SQLAlchemyError):
         return  # told already
-    if known:
-        told = f"{', '.join(known)} log in with the demo's password, from the network"
-        yield Finding("people", False, told, "change these passwords, or set HOTLINE_BIND to 127.0.0.1")
+    if not known:
+        return
+    who = f"{', '.join(known)} log in with the demo's password"
+    if not is_demo:
+        yield Finding(
+            "people", False, f"{who}, and this is no demo", "hotline people password gives them others"
+        )
+    elif not settings.demo:
+        remedy = "begin with an empty HOTLINE_HOME, or let HOTLINE_DEMO be true"
+        yield Finding("people", False, f"{who}, though HOTLINE_DEMO is false", remedy)
+    elif not ipaddress.ip_address(settings.bind).is_loopback:
+        remedy = "change these passwords, or set HOTLINE_BIND to 127.0.0.1"
+        yield Finding("people", False, f"{who}, from the network", remedy)
 
 
 def _asterisk(server: AsteriskServer) -> Iterator[Finding]:

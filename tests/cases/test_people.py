@@ -1,6 +1,7 @@
 """Staff, passwords, log-ins, phones' secrets."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -87,6 +88,32 @@ def test_a_person_is_refused_with_the_field(
     with pytest.raises(Refused) as caught, database.session() as session:
         create_person(session, login, name, Role.AGENT, password, extension)
     assert caught.value.faults == faults
+
+
+@pytest.mark.parametrize(
+    ("role", "given", "faults"),
+    [
+        (Role.UNIT_CLERK, {}, {"unit": "required"}),
+        (Role.UNIT_CLERK, {"unit": "nowhere"}, {"unit": "unknown"}),
+        (Role.LEADER, {}, {"lines": "required"}),
+        (Role.SECRETARY, {}, {"lines": "required"}),
+        (Role.AGENT, {"lines": ["962299"]}, {"lines": "role"}),
+        (Role.CALLER, {}, {"role": "unknown"}),
+        (Role.DISPATCHER, {"extension": "8020"}, {"phone": "role"}),
+    ],
+)
+def test_a_role_needs_the_place_that_it_sees_by(
+    database: Database, staff: Staff, role: Role, given: dict[str, Any], faults: dict[str, str]
+) -> None:
+    with pytest.raises(Refused) as caught, database.session() as session:
+        create_person(session, "new", "名", role, PASSWORD, **given)
+    assert caught.value.faults == faults
+
+
+def test_a_desk_phone_may_stand_on_anybodys_desk(database: Database, staff: Staff) -> None:
+    with database.session() as session:
+        person = create_person(session, "new", "名", Role.DISPATCHER, PASSWORD, "8020", "hardware")
+        assert person.endpoint
 
 
 def test_only_people_with_an_extension_have_a_phone(database: Database, staff: Staff) -> None:

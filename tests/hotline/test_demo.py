@@ -36,6 +36,10 @@ def test_a_city_is_laid_out_once_and_every_login_works(database: Database, tmp_p
     assert not demo.lay_out(database, policy, tmp_path)
     logins = demo.logins(database)
     assert {login.role for login in logins} == set(STAFF)
+    places = {login.user: login.place for login in logins}
+    assert len(places) == 18
+    assert places["clerk"] == next(unit.name for unit in policy.units if unit.level == "county")
+    assert places["chief"] == policy.lines[0].number
     with database.session() as session:
         calls = session.scalar(select(func.count()).select_from(Call)) or 0
         assert 50 <= calls <= 70
@@ -58,10 +62,24 @@ def test_the_demos_sealed_matters_show_to_the_discipline_officer_only(
         assert session.scalar(select(func.count()).where(Ticket.sealed)) == 5
 
 
+def test_the_demos_clerks_have_something_to_do_and_leaders_something_to_read(
+    database: Database, tmp_path: Path
+) -> None:
+    demo.lay_out(database, load(POLICIES / "mianyang-962299.toml"), tmp_path)
+    with database.session() as session:
+        seen = {}
+        for login in ("clerk", "clerk2", "clerk3", "chief", "secretary"):
+            person = session.scalars(select(Person).where(Person.login == login)).one()
+            viewer = logins.viewer_of(session, person)
+            seen[login] = len(list_tickets(session, viewer, TicketSearch(limit=500)))
+        assert all(seen.values())
+        assert max(seen["clerk"], seen["clerk2"], seen["clerk3"]) < seen["chief"]
+
+
 def test_a_changed_password_is_no_demo_login(database: Database, tmp_path: Path) -> None:
     demo.lay_out(database, load(POLICIES / "mianyang-962299.toml"), tmp_path)
     with database.session() as session:
-        session.execute(update(Person).where(Person.login == "admin").values(password_hash=people._decoy()))
+        session.execute(update(Person).where(Person.login == "admin").values(password_hash=logins._decoy()))
     assert "admin" not in {login.user for login in demo.logins(database)}
 
 
@@ -119,8 +137,9 @@ def test_a_matter_told_in_the_demo_is_the_one_that_is_heard(database: Database, 
     assert len(own) == 6
     sexes = {each["name"]: each["sex"] for each in demo._plan()["people"] if each["role"] == "agent"}
     with database.session() as session:
+        told = {ticket.title: ticket for ticket in session.scalars(select(Ticket))}
         for title, recording in own.items():
-            ticket = session.scalars(select(Ticket).where(Ticket.title == title)).one()
+            ticket = told[title]
             call = session.scalars(
                 select(Call)
                 .join(TicketCall, TicketCall.call_id == Call.id)

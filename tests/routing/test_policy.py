@@ -38,6 +38,17 @@ def test_nanning_publishes_46_numbers_on_working_days() -> None:
     assert policy.kind("help").longer["nonroutine"].amount == 48
 
 
+@pytest.mark.parametrize(
+    ("name", "counties"), [("mianyang-962299.toml", 14), ("nanning-direct-line.toml", 15)]
+)
+def test_a_city_lists_its_counties_departments_and_some_offices(name: str, counties: int) -> None:
+    units = load(POLICIES / name).units
+    level = [unit.level for unit in units]
+    assert (level.count("county"), level.count("second")) == (counties, 29)
+    assert level.count("third") > 0
+    assert len({unit.name for unit in units}) == len(units)
+
+
 def test_every_policy_in_the_folder_loads() -> None:
     for path in POLICIES.glob("*.toml"):
         assert load(path).lines
@@ -77,6 +88,10 @@ def _set(data: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
         ("kinds.0.code", "help", "kinds.code", "keep one of them"),
         ("hours", {"day": {"opens": "22:00", "closes": "08:00"}}, "hours.day", "must be later"),
         ("hours", {"day": {"opens": "8:00"}}, "hours.day.opens", "match pattern"),
+        ("units.0.code", "power", "units.code", "keep one of them"),
+        ("units.0.level", "third", "units.0", "name the unit `above`"),
+        ("units.0.level", "city", "units.0.level", "'second'"),
+        ("units.45.above", "fucheng_tax", "units.45.above", "use one of: fucheng"),
         ("urgencies.urgent.unit", "working_hours", "urgencies.urgent", "name `hours`"),
     ],
 )

@@ -10,7 +10,7 @@ import soundfile
 from argon2 import PasswordHasher
 from sqlalchemy import func, select, update
 
-from cases import logins, people, recordings
+from cases import logins, recordings
 from cases.tickets import TicketSearch, list_tickets
 from cases.visible import visible_calls, visible_recordings
 from hotline import demo, demo_recordings

@@ -113,6 +113,9 @@ def _foreseen(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[F
 def _policy(settings: Settings, home: Home) -> Iterator[Finding]:
     city: Policy = wiring.policy(settings)
     yield Finding("policy", True, f"{city.name}: {len(city.lines)} lines, {len(city.kinds)} kinds")
+    if city.privacy is None:
+        remedy = "add [privacy] to the policy, as the cities that come with it have it"
+        yield Finding("privacy", False, "callers are not told for how long calls are kept", remedy)
     voice = wiring.prompts(settings, home, city)
     silent, stale = voice.missing(), voice.stale()
     if silent:

@@ -157,6 +157,7 @@ class _City:
                 each.get("phone", "browser"),
                 unit=unit,
                 lines=[line.number for line in self._policy.lines[: each.get("lines", 0)]],
+                demo=True,
             )
             if person.role == Role.DISPATCHER:
                 self._dispatcher = Viewer(person.id, Role.DISPATCHER, person.name)

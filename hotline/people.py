@@ -114,6 +114,22 @@ def add(
 
 
 @app.command()
+def first() -> None:
+    """Where nobody works yet: a link that makes the first administrator, once and within an hour."""
+    from hotline import wiring
+    from hotline.home import Home
+    from hotline.settings import load
+
+    with foreseen():
+        settings = load()
+        link = wiring.first_link(settings, Home(settings.home))
+    if not link:
+        errors.print("[red]fault:[/] somebody works here already: an administrator lets others in")
+        sys.exit(1)
+    print(link)
+
+
+@app.command()
 def password(login: Login) -> None:
     """A new password, asked for or read from standard input; open log-ins end."""
     from cases import people

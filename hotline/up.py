@@ -133,7 +133,7 @@ class Up:
         changed = wiring.render_config(self.settings, self.home, url, policy, asterisk.binary)
         self._raise_asterisk(asterisk, adopting, changed)
         self._raise_roles()
-        self._announce(policy, wiring.logins(url))
+        self._announce(policy, wiring.logins(url), wiring.first_link(self.settings, self.home))
 
     def _shed_root(self) -> None:
         """Nothing here needs root: become the service user, or say why only the servers do."""
@@ -213,7 +213,7 @@ class Up:
                 time.sleep(BEAT_SECONDS / 5)
         self._step("voice menu, desk and clock are up")
 
-    def _announce(self, city: Policy, logins: list[demo.Login]) -> None:
+    def _announce(self, city: Policy, logins: list[demo.Login], first_link: str) -> None:
         took = time.monotonic() - self._began
         web = wiring.desk_address(self.settings, self.home)
         sip = wiring.authority(self.settings.bind, self.settings.sip_port)
@@ -230,7 +230,11 @@ class Up:
             lines.append(f"         and {len(others)} more numbers, the last one {others[-1].number}")
         lines += [f"  state  {self.home.path}", ""]
         lines += [f"  log in as {demo.say(one)}" for one in logins]
-        if not logins:
+        if first_link:
+            lines.append(
+                f"  open [bold]{first_link}[/] once, within an hour: you become the administrator"
+            )
+        elif not logins:
             lines.append("  hotline people list says who may log in; hotline people add lets somebody in")
         self.console.print("\n".join(lines), highlight=False, soft_wrap=True)
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ProgrammingError
 
-from cases import deadlines, phones, units
+from cases import deadlines, first, people, phones, units
 from cases.errors import NotAllowed
 from hotline import demo
 from hotline.cert import CertError, Keeper, machine_addresses
@@ -317,6 +317,22 @@ def reload(server: AsteriskServer, changed: list[Path]) -> list[str]:
 
 def _told(place: tuple[int | str, ...], message: str) -> str:
     return f"{'.'.join(map(str, place)) or 'configuration'}: {message.removeprefix('Value error, ')}"
+
+
+def first_link(settings: Settings, home: Home) -> str:
+    """A fresh address that makes the first administrator once, within an hour; '' when somebody is here."""
+    with (
+        closing(Database(database_url(settings, home), pool_size=1)) as database,
+        database.session() as session,
+    ):
+        token = first.new_link(session)
+    return f"{desk_address(settings, home)}/first/{token}" if token else ""
+
+
+def is_demo(url: str) -> bool:
+    """Is it the demo city that works here?"""
+    with closing(Database(url, pool_size=1)) as database, database.session() as session:
+        return people.is_demo(session)
 
 
 # -- the first start ------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from storage.files import FileFault, Written, writing
 from storage.tables import Ticket
 from storage.viewer import Viewer
 from web import ranges
+from web.answers import SOUND_OR_FILE, file_of
 from web.faults import Refused
 from web.login import needs, services
 from web.uploads import Upload
@@ -91,7 +92,7 @@ def _seal(upload: Upload, target: Path, context: str) -> tuple[Written, str | No
     return out.done, sniffer.kind()
 
 
-@router.get("/attachments/{attachment_id}")
+@router.get("/attachments/{attachment_id}", responses=file_of("The file", "*/*") | SOUND_OR_FILE)
 def download(
     request: Request, attachment_id: int, who: Annotated[Viewer, Depends(needs(Action.SEE_TICKETS))]
 ) -> Response:

@@ -17,6 +17,7 @@ from cases.permissions import Action
 from cases.ticket_form import TicketForm
 from routing.policy import Policy, Reason
 from storage.viewer import Viewer
+from web.answers import json_of
 from web.login import needs, needs_within, services, viewer_within
 from web.messages import Catalogue
 from web.render import now, page, renderer, translate
@@ -24,6 +25,10 @@ from web.render import now, page, renderer, translate
 router = APIRouter()
 Agent = Annotated[Viewer, Depends(needs(Action.TAKE_CALLS))]
 
+SAVED: dict[str, Any] = {
+    "description": "Kept",
+    "content": json_of(message="string", link="string", address="string"),
+}
 CLOSE_KEYS = ("F2", "F3", "F4", "F6", "F7", "F8", "F9", "F10")  # F1, F5, F11, F12 are the browser's
 CALLS_OF_THE_DAY = 12
 POP_TEMPLATES = ("desk/work.html", "desk/fields.html", "ui.html")
@@ -105,7 +110,7 @@ async def typed_fields(request: Request) -> dict[str, str]:
 Typed = Annotated[dict[str, str], Depends(typed_fields)]
 
 
-@router.post("/desk/calls/{call_id}/ticket")
+@router.post("/desk/calls/{call_id}/ticket", responses={200: SAVED})
 def save_ticket(request: Request, who: Agent, call_id: str, typed: Typed) -> Response:
     """Ticket, journal and link to the call in one transaction; saving one form twice is saving it once."""
     at, t = services(request), translate(request)
@@ -127,7 +132,7 @@ def save_ticket(request: Request, who: Agent, call_id: str, typed: Typed) -> Res
     )
 
 
-@router.post("/desk/calls/{call_id}/close")
+@router.post("/desk/calls/{call_id}/close", responses={200: SAVED})
 def close_call(request: Request, who: Agent, call_id: str, typed: Typed) -> Response:
     """The call needs no ticket, for one of the policy's reasons."""
     at, t = services(request), translate(request)

@@ -23,6 +23,7 @@ from storage.files import FileFault, Plain, Sealed
 from storage.tables import Call, Recording
 from storage.viewer import Viewer
 from web import ranges
+from web.answers import SOUND_OR_FILE, file_of
 from web.faults import Refused
 from web.login import needs, services, signed_in
 from web.render import page
@@ -110,7 +111,11 @@ def recording_page(
     return page(request, template, call=personal.shown(call, full=full), player=players([recording])[0])
 
 
-@router.get("/recordings/{recording_id}/audio", dependencies=[Depends(needs(Action.HEAR))])
+@router.get(
+    "/recordings/{recording_id}/audio",
+    dependencies=[Depends(needs(Action.HEAR))],
+    responses=file_of("The sound", "audio/wav") | SOUND_OR_FILE,
+)
 def audio(
     request: Request,
     recording_id: int,

@@ -1,6 +1,7 @@
 """The public's pages as one room of the web application; joined by hotline/wiring."""
 
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, Request, WebSocket
 from fastapi.responses import JSONResponse, Response
@@ -9,12 +10,15 @@ from doors.limits import TooMuch
 from doors.relay import Door, Relay
 from doors.sip import DOMAIN
 from routing.numbers import display
+from web.answers import json_of
 from web.guard import names_us
 from web.login import address
 from web.render import page
 from web.services import Room
 
 SUBPROTOCOL = "sip"
+TOKEN: dict[str, Any] = {"description": "For one socket", "content": json_of(token="string")}  # noqa: S106
+WAIT: dict[str, Any] = {"description": "Not now", "content": json_of(why="string")}
 
 
 def room(door: Door) -> Room:
@@ -35,7 +39,7 @@ def room(door: Door) -> Room:
             minutes=round(door.call_seconds / 60),
         )
 
-    @router.post("/call/visit")
+    @router.post("/call/visit", responses={200: TOKEN, 429: WAIT, 503: WAIT})
     async def visit(request: Request) -> Response:
         """A token for one socket: {"token": …}, or 429/503 {"why": "often" | "busy" | "closed"}."""
         try:

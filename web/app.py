@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 
 from cases.permissions import may
-from web import assets, banner, errors, first, health, login, me, metrics, second_step, sse
+from web import answers, assets, banner, errors, first, health, login, me, metrics, second_step, sse
 from web.attempts import Attempts
 from web.checks import Checks
 from web.guard import Guard
@@ -42,7 +42,7 @@ def create_app(services: Services, rooms: Iterable[Room] = ()) -> FastAPI:
     errors.install(app)
     own = (assets, health, metrics, login, first, me, second_step, sse, banner)
     for router in (*(each.router for each in own), *(r for room in rooms for r in room.routers)):
-        app.include_router(router)
+        app.include_router(answers.declare(router))
 
     @app.get("/", include_in_schema=False)
     def first_page(request: Request) -> Response:

@@ -6,16 +6,22 @@ that they are no lever: the parts are asked at most once a second, however many 
 
 import asyncio
 import time
+from typing import Any
 
 import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from web.answers import file_of, json_of
 from web.login import services
 
 KEPT_SECONDS = 1.0
 HEADERS = {"Cache-Control": "no-store"}
+WHOLE = {
+    "description": "Each part, and whether all are ready",
+    "content": json_of(ready="boolean", parts="object"),
+}
 
 log = structlog.get_logger()
 router = APIRouter()
@@ -38,13 +44,13 @@ class Readiness:
             return self._parts
 
 
-@router.get("/healthz")
+@router.get("/healthz", responses=file_of("It lives", "text/plain"))
 async def alive() -> Response:
     """200 as long as the event loop turns; asks nobody."""
     return PlainTextResponse("ok\n", headers=HEADERS)
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={200: WHOLE, 503: WHOLE})
 async def ready(request: Request) -> Response:
     """200 when every part is ready, else 503; JSON with each part either way."""
     readiness: Readiness = request.app.state.readiness

@@ -10,12 +10,13 @@ from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
+from web.answers import file_of
 from web.login import address, services
 
 router = APIRouter()
 
 
-@router.get("/metrics")
+@router.get("/metrics", responses=file_of("Figures", "text/plain"))
 def metrics(request: Request) -> Response:
     """404 for anybody else: that there are figures is no outsider's business."""
     operations = services(request).operations

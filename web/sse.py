@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from storage.database import DatabaseAway
 from storage.notify import Note
+from web.answers import file_of
 from web.login import address, cookie_name, signed_in
 from web.sessions import Login, Sessions
 
@@ -148,7 +149,7 @@ async def still_valid(request: Request) -> bool:
         return True
 
 
-@router.get("/events")
+@router.get("/events", responses=file_of("Notes, for as long as it is open", "text/event-stream"))
 async def events(request: Request, login: Annotated[Login, Depends(signed_in)]) -> EventSourceResponse:
     """The stream itself (text/event-stream)."""
     hub: Hub = request.app.state.hub

@@ -81,9 +81,7 @@ def erase(session: Session, viewer: Viewer, hers: Hers, files: Files) -> None:
         session.execute(delete(CallerNumber).where(CallerNumber.caller_id == caller.id))
     allowed = rule(viewer, Action.ERASE, sealed=_any_sealed(hers))
     for caller in hers.callers:
-        journal.append(
-            session, viewer, "retention.erased", "retention", "caller", rule=allowed, caller=caller.id
-        )
+        journal.append(session, viewer, "retention.erased", "retention", caller.id, rule=allowed)
 
 
 def _any_sealed(hers: Hers) -> bool:

@@ -54,7 +54,7 @@ def over(database: Database, home: Home, policy: Policy, now: datetime) -> Count
         found: Counter[str] = Counter()
         found.update({kind.name: retention.count(session, kind, policy.retention, now) for kind in KINDS})
     found["put_aside"] = len(list(_put_aside(database, home, policy, now)))
-    return found
+    return +found
 
 
 def show(policy: Policy, counts: Counter[str], *, went: bool, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
 import httpx
@@ -75,6 +76,17 @@ def test_the_page_is_in_chinese_unless_somebody_wants_english(
     tmp_path: Path, address: str, accepted: str, title: str
 ) -> None:
     assert f"<h1>{title}</h1>" in client(tmp_path).get(address, **{"Accept-Language": accepted})
+
+
+@pytest.mark.parametrize("policy", ["nanning-direct-line", "mianyang-962299"])
+def test_the_page_tells_what_the_notice_tells(tmp_path: Path, policy: str) -> None:
+    city = load(CHECKOUT / f"policies/{policy}.toml")
+    assert city.privacy
+    for language in ("zh", "en"):
+        page = unescape(client(tmp_path, policy).get(f"/call?language={language}"))
+        told = (city.privacy.purpose, city.privacy.kept, city.privacy.contact)
+        assert all(words.say(language) in page for words in told)
+        assert city.privacy.kept.say(language) in city.prompts[language]["notice"]
 
 
 def test_a_closed_door_shows_the_telephone_numbers(tmp_path: Path) -> None:

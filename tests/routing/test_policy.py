@@ -93,6 +93,11 @@ def _set(data: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
         ("units.0.level", "city", "units.0.level", "'second'"),
         ("units.45.above", "fucheng_tax", "units.45.above", "use one of: fucheng"),
         ("urgencies.urgent.unit", "working_hours", "urgencies.urgent", "name `hours`"),
+        ("retention.sessions", 90, "retention.sessions", "greater than or equal to 183"),
+        ("retention.journal", 182, "retention.journal", "greater than or equal to 183"),
+        ("retention.recordings", 0, "retention.recordings", "greater than 0"),
+        ("privacy.kept.zh", "保存两年", "prompts.zh.notice", "say it as privacy.kept does"),
+        ("prompts.en.notice", "Calls are recorded.", "prompts.en.notice", "say it as privacy.kept"),
     ],
 )
 def test_a_fault_names_its_key_and_remedy(

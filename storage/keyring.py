@@ -94,7 +94,7 @@ def values(session: Session) -> Counter[str]:
         for column in columns:
             key = func.encode(func.substr(_raw(column), 2, ID_BYTES), "hex")
             counted = select(key, func.count()).where(func.length(_raw(column)) > 0).group_by(key)
-            found.update(dict(session.execute(counted)))
+            found.update(dict(session.execute(counted).all()))
     return found
 
 
@@ -103,7 +103,7 @@ def files(session: Session) -> Counter[str]:
     found: Counter[str] = Counter()
     for row in (Recording, Attachment):
         counted = select(row.key_id, func.count()).where(row.key_id != "").group_by(row.key_id)
-        found.update(dict(session.execute(counted)))
+        found.update(dict(session.execute(counted).all()))
     return found
 
 

@@ -20,7 +20,7 @@ const settings = (): Promise<PhoneSettings> => get<PhoneSettings>("/phone/settin
 export class Desk implements PhoneEvents {
   #phone: Phone | null = null;
   #duty: Duty | null = null;
-  #net: NetState = "off";
+  #net: NetState | "over" = "off";
   #over = false; // the log-in was ended, here or elsewhere
   #shown: Promise<void> = Promise.resolve(); // nothing is asked of the server while a ring's record is on its way
   readonly #names = new Map<string, string>(); // call id → the caller, as far as known
@@ -206,7 +206,7 @@ export class Desk implements PhoneEvents {
     if (!this.#over || !this.#phone || this.#phone.busy) return;
     this.#phone.stop();
     this.#phone = null;
-    this.#net = "off";
+    this.#net = "over";
     this.changed();
   }
 

@@ -25,7 +25,7 @@ export interface Saying {
 export interface Model {
   hardware: boolean;
   lines: Lines;
-  net: NetState;
+  net: NetState | "over"; // over: the log-in has ended, and the phone has left with it
   tab: TabState;
   duty: Duty | null;
 }
@@ -51,13 +51,14 @@ const TABS: Readonly<Record<TabState, Saying | null>> = {
   holder: null,
 };
 
-const NETS: Readonly<Record<NetState, Saying | null>> = {
+const NETS: Readonly<Record<NetState | "over", Saying | null>> = {
   off: say("connecting", "ring", "quiet"),
   connecting: say("connecting", "ring", "warn"),
   registering: say("connecting", "ring", "warn"),
   lost: say("lost", "triangle", "bad"),
   offline: say("offline", "triangle", "bad"),
   refused: say("refused", "triangle", "bad"),
+  over: say("over", "square", "warn"),
   ready: null,
 };
 

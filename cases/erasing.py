@@ -108,7 +108,7 @@ def _refuse_what_is_needed(session: Session, hers: Hers) -> None:
 
 def _erase_call(session: Session, viewer: Viewer, call: Call, files: Files) -> None:
     kept = select(Recording).where(Recording.call_id == call.id, Recording.state == "ready")
-    for recording in session.scalars(kept):
+    for recording in session.scalars(kept.with_for_update()):
         recordings.remove(session, files.recordings, recording, "erased")
     call.number, call.number_raw, call.closed_note = None, "", ""
     for step in session.scalars(select(CallStep).where(CallStep.call_id == call.id)):
@@ -119,7 +119,8 @@ def _erase_call(session: Session, viewer: Viewer, call: Call, files: Files) -> N
 
 
 def _erase_ticket(session: Session, viewer: Viewer, ticket: Ticket, files: Files) -> None:
-    for attachment in session.scalars(select(Attachment).where(Attachment.ticket_id == ticket.id)):
+    papers = select(Attachment).where(Attachment.ticket_id == ticket.id)
+    for attachment in session.scalars(papers.with_for_update()):
         remove_attachment(session, files.attachments, attachment, "erased")
     names = [name for name in (ticket.caller_name, ticket.company) if name]
     for field in TEXTS:

@@ -161,7 +161,7 @@ def remove_attachment(session: Session, folder: Path, attachment: Attachment, wh
 
 def _remove_calls(session: Session, files: Files, ids: list[Any]) -> int:
     kept = select(Recording).where(Recording.call_id.in_(ids), Recording.state == "ready")
-    for recording in session.scalars(kept):
+    for recording in session.scalars(kept.with_for_update()):
         recordings.remove(session, files.recordings, recording, "retention")
     told = _note_each(session, Call, ids)
     session.execute(delete(Draft).where(Draft.call_id.in_(ids)))
@@ -171,7 +171,8 @@ def _remove_calls(session: Session, files: Files, ids: list[Any]) -> int:
 
 def _remove_tickets(session: Session, files: Files, ids: list[Any]) -> int:
     """Their calls are without a ticket from now on, and go as such."""
-    for attachment in session.scalars(select(Attachment).where(Attachment.ticket_id.in_(ids))):
+    theirs = select(Attachment).where(Attachment.ticket_id.in_(ids))
+    for attachment in session.scalars(theirs.with_for_update()):
         remove_attachment(session, files.attachments, attachment, "retention")
     told = _note_each(session, Ticket, ids)
     _forget(session, Ticket, ids)

@@ -227,7 +227,8 @@ def keep_readers(session: Session, policy: Policy) -> None:
         (Named.call_id, Call.id, and_(Call.sealed, or_(of_open, and_(~linked, Call.closed_reason == "")))),
     ):
         known = exists().where(Named.person_id == Person.id, column == key, Named.why.not_in(TAKEN))
-        new = select(Person.id, key, literal(POLICY, String)).where(Person.id.in_(readers), wanted, ~known)
+        new = select(Person.id, key, literal(POLICY, String)).join(key.class_, wanted)
+        new = new.where(Person.id.in_(readers), ~known)
         naming = insert(Named).from_select(["person_id", column.key, "why"], new)
         named = naming.on_conflict_do_update(
             index_elements=[Named.person_id, column], set_={"why": POLICY, "at": func.now()}

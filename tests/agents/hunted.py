@@ -135,25 +135,28 @@ def _matter(
     return Ids(call_id, number, str(recording_id), str(attachment.id), str(recusal))
 
 
-def hire(session: Session, policy: Policy) -> list[str]:
-    """One of each role, and those who stand near: clerks and a discipline officer of the accused unit."""
+STAFF = (
+    ("dispatcher", Role.DISPATCHER, "", ()),
+    ("clerk_accused", Role.UNIT_CLERK, ACCUSED, ()),
+    ("clerk_below", Role.UNIT_CLERK, BELOW_ACCUSED, ()),
+    ("clerk_other", Role.UNIT_CLERK, OTHER_UNIT, ()),
+    ("reviewer", Role.REVIEWER, "", ()),
+    ("visitor", Role.VISITOR, "", ()),
+    ("chief", Role.LEADER, "", (LINE,)),
+    ("secretary", Role.SECRETARY, "", (LINE,)),
+    ("editor", Role.EDITOR, "", ()),
+    ("auditor", Role.AUDITOR, "", ()),
+    ("discipline_accused", Role.DISCIPLINE, ACCUSED, ()),
+)
+HUNTERS = ("zhang", "chen", "zhao", "admin", *(login for login, *_ in STAFF), "outsider")
+"""One of each role, and those who stand near: clerks and a discipline officer of the accused unit."""
+
+
+def hire(session: Session, policy: Policy) -> None:
+    """Who is not on the site's own staff."""
     units.sync(session, policy.units)
-    staff = (
-        ("dispatcher", Role.DISPATCHER, "", ()),
-        ("clerk_accused", Role.UNIT_CLERK, ACCUSED, ()),
-        ("clerk_below", Role.UNIT_CLERK, BELOW_ACCUSED, ()),
-        ("clerk_other", Role.UNIT_CLERK, OTHER_UNIT, ()),
-        ("reviewer", Role.REVIEWER, "", ()),
-        ("visitor", Role.VISITOR, "", ()),
-        ("chief", Role.LEADER, "", (LINE,)),
-        ("secretary", Role.SECRETARY, "", (LINE,)),
-        ("editor", Role.EDITOR, "", ()),
-        ("auditor", Role.AUDITOR, "", ()),
-        ("discipline_accused", Role.DISCIPLINE, ACCUSED, ()),
-    )
-    for login, role, unit, lines in staff:
+    for login, role, unit, lines in STAFF:
         people.create_person(session, login, login, role, PASSWORD, unit=unit, lines=lines)
-    return ["zhang", "chen", "zhao", "admin", *(login for login, *_ in staff)]
 
 
 @dataclass

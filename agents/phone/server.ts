@@ -2,13 +2,18 @@
 
 /** The server said no, or was not there (`away`). `fields` has a sentence per field of the form. */
 export class Refusal extends Error {
-  constructor(message: string, readonly away: boolean, readonly fields: Readonly<Record<string, string>> = {}) {
+  constructor(
+    message: string,
+    readonly away: boolean,
+    readonly fields: Readonly<Record<string, string>> = {},
+    readonly code = "",
+  ) {
     super(message);
   }
 }
 
 /** How the server words a fault. */
-interface Said { message?: string; remedy?: string; fields?: Record<string, string> }
+interface Said { code?: string; message?: string; remedy?: string; fields?: Record<string, string> }
 
 const PATIENCE_MILLISECONDS = 8000;
 
@@ -25,7 +30,7 @@ async function ask(method: string, path: string, body?: BodyInit, type?: string)
   if (answer.ok) return answer;
   const { error } = (await answer.json().catch(() => ({}))) as { error?: Said };
   const sentence = [error?.message, error?.remedy].filter(Boolean).join(" ");
-  throw new Refusal(sentence, answer.status >= 500 && !sentence, error?.fields);
+  throw new Refusal(sentence, answer.status >= 500 && !sentence, error?.fields, error?.code);
 }
 
 export async function get<T>(path: string): Promise<T> {

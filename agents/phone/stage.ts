@@ -23,9 +23,11 @@ export class Stage {
     for (const moved of ["htmx:pushedIntoHistory", "htmx:historyRestore", "htmx:afterSettle"])
       document.addEventListener(moved, () => this.#arrange());
     addEventListener("popstate", () => this.#arrange());
-    document.addEventListener("hotline:board.call", (event) => {
-      void this.#works.lookAgain(String((event as CustomEvent<{ call_id: string }>).detail.call_id));
-    });
+    for (const told of ["hotline:board.call", "hotline:person.call"]) // of a sealed call hears who is named for it
+      document.addEventListener(told, (event) => {
+        void this.#works.lookAgain(String((event as CustomEvent<{ call_id: string }>).detail.call_id));
+      });
+    document.addEventListener("hotline:person.handover", () => void this.#works.handedOver());
     this.#arrange();
     void this.#works.reopen();
   }

@@ -37,6 +37,9 @@ class Shown {
 
   /** A colleague's ticket for this call came while something is typed here: she is told of it. */
   tell(_tickets: Iterable<Element>): void {}
+
+  /** What was typed is not kept here any longer. */
+  forget(): void {}
 }
 
 class Work extends Shown {
@@ -83,6 +86,10 @@ class Work extends Shown {
     for (const told of this.form.querySelectorAll(".ticket-saved")) told.remove();
     this.form.prepend(...tickets);
     htmx.process(this.form);
+  }
+
+  override forget(): void {
+    this.#keeper.forget();
   }
 
   async save(): Promise<void> {
@@ -259,6 +266,17 @@ export class Works {
     htmx.process(element);
     this.#works.set(callId, this.#inHand(callId, element));
     this.#coming.set(callId, Promise.resolve(element));
+    this.#settled();
+  }
+
+  /** A sealed call that was handed over goes from the screen, with what was typed beside it. */
+  async handedOver(): Promise<void> {
+    for (const [callId, work] of [...this.#works]) {
+      const code = await getText(`/desk/calls/${callId}`).then(() => "", (refusal: Refusal) => refusal.code);
+      if (code !== "error.handed_over") continue;
+      work.forget();
+      this.#drop(callId);
+    }
     this.#settled();
   }
 

@@ -96,7 +96,7 @@ def _page(request: Request, login: Login, status: int = 200, error: str = "", fi
 def _show(request: Request, login: Login, secret: str, status: int = 200, error: str = "") -> Response:
     """Picture, secret, and the field for the first code. The picture is part of the page."""
     uri = totp.address(secret, login.login, services(request).policy.name)
-    picture = segno.make(uri, error="m", micro=False).svg_inline(scale=4, border=4, dark="#000", light="#fff")
+    picture = segno.make(uri, error="m", micro=False).svg_inline(scale=3, border=4, dark="#000", light="#fff")
     grouped = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
     return page(
         request,

@@ -8,10 +8,10 @@ from sqlalchemy import select
 
 from cases.calls import Arrival, open_call, seal_call
 from cases.errors import NotVisible
-from cases.offers import offered
+from cases.offers import end_offers, offered
 from cases.visible import name
 from storage.database import Database
-from storage.tables import Call, Journal, Named, PersonDuty
+from storage.tables import Call, CallLeg, Journal, Named, PersonDuty
 from storage.viewer import Role, Viewer
 from telephony.lost import end_lost_calls
 from tests.ivr.test_inbound import a_policy
@@ -98,3 +98,58 @@ def test_a_sealed_ring_that_dies_with_asterisk_is_out_of_sight_too(
     assert end_lost_calls(database, set(), datetime.now(UTC) + timedelta(days=365)) == 1
     assert named(database) == []
     assert not sees(database, agent, call_id)
+
+
+def test_a_colleague_who_was_only_consulted_loses_sight_and_who_has_the_caller_keeps_it(
+    database: Database, staff: dict[str, int], read: Read
+) -> None:
+    call_id = seal(database, "consulted", staff.values())
+    read("consulted")
+    assert named(database) == [staff["e00000001"]]
+    assert not sees(database, staff["e00000002"], call_id)
+
+
+def test_a_colleague_who_is_given_the_caller_after_a_consultation_keeps_sight(
+    database: Database, staff: dict[str, int], read: Read
+) -> None:
+    call_id = seal(database, "attended", staff.values())
+    read("attended")
+    assert sorted(named(database)) == sorted(staff.values())
+    assert sees(database, staff["e00000002"], call_id)
+
+
+def test_a_second_ring_that_the_channel_events_do_not_know_of_yet_keeps_sight(
+    database: Database, staff: dict[str, int], read: Read
+) -> None:
+    agent = staff["e00000001"]
+    call_id = seal(database, "unanswered", [])
+    read("unanswered", upto="HANGUP")
+    assert sees(database, agent, call_id)
+    with database.session() as session:  # it rings at her again before the first ring's end is stored
+        session.add(PersonDuty(person_id=agent, live_call_id=call_id))
+    with database.session() as session:
+        legs = select(CallLeg).where(CallLeg.call_id == call_id, CallLeg.person_id == agent)
+        session.scalars(legs).one().ended_at = datetime.now(UTC) + timedelta(seconds=1)
+        session.flush()
+        end_offers(session, [call_id])
+    assert named(database) == [agent]
+    with database.session() as session:  # and it ends there too
+        session.get_one(PersonDuty, agent).live_call_id = None
+        session.flush()
+        end_offers(session, [call_id])
+    assert named(database) == []
+
+
+def test_an_offer_that_came_after_the_leg_that_ended_is_another_one(
+    database: Database, staff: dict[str, int], read: Read
+) -> None:
+    agent = staff["e00000001"]
+    call_id = seal(database, "unanswered", [])
+    read("unanswered", upto="HANGUP")
+    with database.session() as session:
+        legs = select(CallLeg).where(CallLeg.call_id == call_id, CallLeg.person_id == agent)
+        session.scalars(legs).one().ended_at = datetime.now(UTC) - timedelta(seconds=2)
+        name(session, agent, "offered", call_id=call_id)
+        session.flush()
+        end_offers(session, [call_id])
+    assert named(database) == [agent]

@@ -10,14 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench import first_call, held, house, lab_calls, machine, per_call, pop, register
+from bench import first_call, held, house, journal, lab_calls, machine, per_call, pop, privacy, register
 from bench.callers import BenchError
 from hotline.settings import CHECKOUT
 from routing.policy import load
 from telephony.asterisk import AsteriskFault
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
-MEASURES = ("call", "held", "pop", "lab", "register", "first-call")
+MEASURES = ("call", "held", "pop", "lab", "register", "first-call", "journal", "privacy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,9 @@ def main(
     ] = 24,
     at_once: Annotated[int, typer.Option(help="lab: calls up at any time")] = 8,
     logins: Annotated[int, typer.Option(help="register: log-ins")] = 40,
+    lines: Annotated[int, typer.Option(help="journal: lines of each round")] = 3000,
+    tickets: Annotated[int, typer.Option(help="privacy: rows")] = 100_000,
+    queries: Annotated[int, typer.Option(help="privacy: of each kind")] = 300,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
     """Figures of the hotline as ratios measured in one run. Exit 1 when a run is worth nothing."""
@@ -74,6 +77,12 @@ def main(
         if "first-call" in wanted:
             figures += _first_call(first_call.measure())
             _tell("first-call measured", began)
+        if "journal" in wanted:
+            figures += _journal(journal.measure(rounds, lines))
+            _tell("journal measured", began)
+        if "privacy" in wanted:
+            figures += _privacy(privacy.measure(tickets, queries))
+            _tell("privacy measured", began)
     except (BenchError, AsteriskFault, AssertionError) as why:
         console.print(f"[red]fault[/]: {why}")
         sys.exit(1)
@@ -153,6 +162,31 @@ def _first_call(way: first_call.Way) -> list[Figure]:
         Figure("first-call: until the menu is heard", way.menu / 60, "min"),
         Figure("first-call: until the agent is heard", way.agent / 60, "min"),
     ]
+
+
+def _journal(one: journal.Rates) -> list[Figure]:
+    return [
+        Figure("journal: bare INSERT", one.bare, "lines a second"),
+        Figure("journal: our append", one.ours, "lines a second"),
+        Figure("journal: our append while sealing", one.sealing, "lines a second"),
+        Figure("journal: ours ÷ bare", one.ratio),
+        Figure("journal: while sealing ÷ ours", one.sealing_ratio),
+        Figure("journal: verified", one.verified, "lines a second"),
+        Figure("journal: findings of that", one.findings, "", "0", one.findings == 0),
+    ]
+
+
+def _privacy(costs: dict[str, privacy.Cost]) -> list[Figure]:
+    told = []
+    for query, cost in costs.items():
+        for name, ms in (("p50", cost.p50), ("p95", cost.p95)):
+            told += [Figure(f"privacy: {query}, {table}, {name}", value, "ms") for table, value in ms.items()]
+            told += [
+                Figure(f"privacy: {query}, sealed ÷ plain, {name}", ms["sealed"] / ms["plain"]),
+                Figure(f"privacy: {query}, visible ÷ anybody's, {name}", ms["ours"] / ms["sealed"]),
+                Figure(f"privacy: {query}, ours ÷ plain, {name}", ms["ours"] / ms["plain"]),
+            ]
+    return told
 
 
 def _tell(words: str, began: float) -> None:

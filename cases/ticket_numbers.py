@@ -1,4 +1,4 @@
-"""A ticket's number: its day, then six digits that were drawn. Why: docs/decisions/0012-ticket-numbers.md.
+"""A ticket's number: its day, then six digits that were drawn. Why: docs/decisions/0013-sealed.md.
 
 Nothing can be read from a gap, and a sealed ticket's number looks like all others. A ticket that is sealed
 later gets another; the old one leads whoever may see the ticket to it, and is never given again.

@@ -277,7 +277,7 @@ class Ticket(Base):
         UniqueConstraint("created_by", "form_id"),
     )
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    number: Mapped[str] = mapped_column(unique=True)  # yyMMdd + six drawn digits: docs/decisions/0012
+    number: Mapped[str] = mapped_column(unique=True)  # yyMMdd + six drawn digits: docs/decisions/0013
     state: Mapped[str]  # cases/states.py
     channel: Mapped[str]  # phone | sms | fax | web | letter
     kind: Mapped[str]

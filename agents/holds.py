@@ -51,7 +51,8 @@ def shown(session: Session, who: Viewer, matter: Call | Ticket) -> dict[str, Any
     if not reaches(session, who, Action.HOLD, matter):
         return None
     hold = holds.held(session, matter)
-    return {"hold": hold, "by": names_of(session, {hold.by_id}) if hold else {}}
+    by = names_of(session, {hold.by_id}) if hold else {}
+    return {"hold": hold, "by": by, "stays": holds.stays(session, matter)}
 
 
 def _hold(request: Request, who: Viewer, kind: Kind, key: str, why: str) -> Response:

@@ -52,6 +52,16 @@ def held(session: Session, matter: Call | Ticket) -> Hold | None:
     return session.scalar(select(Hold).where(mine, Hold.lifted_at.is_(None)).with_for_update())
 
 
+def stays(session: Session, matter: Call | Ticket) -> bool:
+    """Whether anything holds it, be it a hold of its own or of what belongs to it."""
+    if isinstance(matter, Call):
+        query = select(Call.id).where(Call.id == matter.id, call_is_held(Call.id))
+        return session.scalar(query) is not None
+    return (
+        session.scalar(select(Ticket.id).where(Ticket.id == matter.id, ticket_is_held(Ticket.id))) is not None
+    )
+
+
 def call_is_held(call_id: ColumnElement[str] | InstrumentedAttribute[str]) -> ColumnElement[bool]:
     """By a hold of its own, or of a ticket that was written of it, or of another call of that ticket."""
     mine = aliased(TicketCall)

@@ -124,8 +124,6 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
         Sweep("journal verified", 600, lambda: keeper.verify_at_night(datetime.now(UTC))),
         Sweep("sealed matters", 20, partial(_see_to_sealed, database, policy)),
         Sweep("logs", 60, partial(_shorten_logs, home)),
-        Sweep("retention", 300, lambda: retention.round_(database, home, policy, datetime.now(UTC))),
-        Sweep("older files", 10, resealer.turn),
         Sweep("lab recordings", 600, partial(_remove_lab_recordings, database, home)),
     ]
     scheduler = BackgroundScheduler(
@@ -139,7 +137,12 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
         registers=bool(settings.trunk_register),
         late_seconds=lambda: max(sweep.lag_seconds() for sweep in sweeps),
     )
-    for sweep in (*sweeps, Sweep("alarms", EVERY_SECONDS, alarms.round)):
+    unhurried = [
+        Sweep("alarms", EVERY_SECONDS, alarms.round),
+        Sweep("retention", 300, lambda: retention.round_(database, home, policy, datetime.now(UTC))),
+        Sweep("older files", 10, resealer.turn),
+    ]
+    for sweep in (*sweeps, *unhurried):
         scheduler.add_job(sweep.run, "interval", seconds=sweep.seconds, id=sweep.name)
     watch.start()
     link.start()

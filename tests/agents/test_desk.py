@@ -147,12 +147,14 @@ def test_only_those_who_take_calls_have_a_desk(site: Site) -> None:
         assert site.client(login).get("/desk").status_code == 403
 
 
-def test_a_phone_gets_its_newest_secret_and_no_cache_keeps_it(site: Site, liu: httpx.Client) -> None:
+def test_a_phone_gets_its_log_ins_own_secret_and_no_cache_keeps_it(site: Site, liu: httpx.Client) -> None:
     answer = liu.get("/phone/settings")
     assert answer.headers["cache-control"] == "no-store"
     assert answer.json()["uri"] == f"sip:{answer.json()['endpoint']}@127.0.0.1"
     assert len(answer.json()["secret"]) >= 16
-    assert site.client("sun").get("/phone/settings").status_code == 409
+    assert liu.get("/phone/settings").json()["secret"] == answer.json()["secret"]
+    assert site.client("liu").get("/phone/settings").json()["secret"] != answer.json()["secret"]
+    assert site.client("sun").get("/phone/settings").status_code == 403
 
 
 def test_the_strip_speaks_the_persons_language(site: Site) -> None:

@@ -1,4 +1,4 @@
-"""`hotline people add`: a unit or published numbers come with the role; slips are told with their remedies."""
+"""`hotline people add`: a unit or published numbers come with the role; each slip has its remedy."""
 
 import os
 from collections.abc import Callable

@@ -42,7 +42,7 @@ schema = schemathesis.openapi.from_dict(document).exclude(path="/events")
 @pytest.fixture(scope="module", autouse=True)
 def staff(site: Site) -> None:
     """One of each role, named after it."""
-    with site.database.session() as session:
+    with site.database.session(limit_seconds=60) as session:  # each password costs its hash
         units.sync(session, site.app.state.services.policy.units)
         for role in STAFF:
             unit = UNIT if role is Role.UNIT_CLERK else ""

@@ -33,11 +33,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 Purpose = Literal["fields", "twins", "files", "journal", "totp"]
 
-PLAIN, TWINNED = 1, 2  # versions: without and with a twin
 ID_BYTES, TWIN_BYTES, NONCE_BYTES, TAG_BYTES, SECRET_BYTES = 4, 16, 12, 16, 32
 TWIN_AT = 1 + ID_BYTES  # where a sealed value's twin begins, from 0
 
-_VERSIONS = (bytes([PLAIN]), bytes([TWINNED]))
+_PLAIN, _TWINNED = b"\1", b"\2"  # versions: without and with a twin
+_NONCE_AT = {_PLAIN: TWIN_AT, _TWINNED: TWIN_AT + TWIN_BYTES}
 
 LOOK_SECONDS = 5.0  # how often each process looks for new keys
 NOTICE = timedelta(seconds=3 * LOOK_SECONDS)  # so long all know a key before anybody seals with it
@@ -74,7 +74,7 @@ class Vault:
         self.folder = folder
         self._lock = threading.Lock()
         self._ring: dict[str, KeyFile] = {}
-        self._ciphers: dict[tuple[str, Purpose], AESGCM] = {}
+        self._ciphers: dict[tuple[bytes, Purpose], AESGCM] = {}
         self._twin_keys: dict[str, bytes] = {}
         self._searched: tuple[bytes, ...] = ()
         self._sealing: KeyFile | None = None
@@ -93,23 +93,24 @@ class Vault:
         """
         key = self._current() if key_id is None else self._key_file(key_id)
         twin = _twin(self._twin_keys[key.id], domain, text.decode()) if domain else b""
-        head = bytes([TWINNED if domain else PLAIN]) + bytes.fromhex(key.id) + twin
-        nonce = os.urandom(NONCE_BYTES)
-        return head + nonce + self._cipher(key, purpose).encrypt(nonce, text, _bound(context, head))
+        mark, nonce = bytes.fromhex(key.id), os.urandom(NONCE_BYTES)
+        cipher = self._ciphers.get((mark, purpose)) or self._cipher(mark, purpose)
+        head = (_TWINNED if domain else _PLAIN) + mark + twin
+        return head + nonce + cipher.encrypt(nonce, text, _bound(context, head))
 
     def open(self, purpose: Purpose, context: str, sealed: bytes) -> bytes:
         """What was sealed. Raises VaultError: its key is missing, or it was changed or moved."""
-        at = TWIN_AT + (TWIN_BYTES if sealed[:1] == bytes([TWINNED]) else 0)
-        if sealed[:1] not in _VERSIONS or len(sealed) < at + NONCE_BYTES + TAG_BYTES:
+        at = _NONCE_AT.get(sealed[:1], 0)
+        if not at or len(sealed) < at + NONCE_BYTES + TAG_BYTES:
             raise VaultError(f"{context}: what is stored there is not sealed: restore it from a backup")
-        head, nonce, rest = sealed[:at], sealed[at : at + NONCE_BYTES], sealed[at + NONCE_BYTES :]
-        key = self._key_file(key_id_of(sealed))
+        cipher = self._ciphers.get((sealed[1:TWIN_AT], purpose)) or self._cipher(sealed[1:TWIN_AT], purpose)
+        text_at = at + NONCE_BYTES
         try:
-            return self._cipher(key, purpose).decrypt(nonce, rest, _bound(context, head))
+            return cipher.decrypt(sealed[at:text_at], sealed[text_at:], _bound(context, sealed[:at]))
         except InvalidTag:
             raise VaultError(
-                f"{context}: a value was changed or moved, or {self._file(key.id)} is not the key that "
-                "sealed it: restore the one or the other from a backup"
+                f"{context}: a value was changed or moved, or {self._file(key_id_of(sealed))} is not the key "
+                "that sealed it: restore the one or the other from a backup"
             ) from None
 
     def twin(self, domain: str, text: str) -> bytes:
@@ -183,11 +184,10 @@ class Vault:
             )
         return found
 
-    def _cipher(self, key: KeyFile, purpose: Purpose) -> AESGCM:
-        found = self._ciphers.get((key.id, purpose))
-        if found is None:
-            found = self._ciphers[key.id, purpose] = AESGCM(_derive(key.secret, purpose))
-        return found
+    def _cipher(self, key_id: bytes, purpose: Purpose) -> AESGCM:
+        key = self._key_file(key_id.hex())
+        made = self._ciphers[key_id, purpose] = AESGCM(_derive(key.secret, purpose))
+        return made
 
     def _look_if_due(self) -> None:
         if time.monotonic() < self._look_at:

@@ -51,7 +51,9 @@ def told(session: Session, number: str, since: datetime) -> Told | None:
         return None
     steps = select(CallStep).where(CallStep.call_id == call.id).order_by(CallStep.at, CallStep.id)
     legs = select(CallLeg).where(CallLeg.call_id == call.id).order_by(CallLeg.began_at)
-    recordings = select(Recording).where(Recording.call_id == call.id).order_by(Recording.began_at, Recording.name)
+    recordings = (
+        select(Recording).where(Recording.call_id == call.id).order_by(Recording.began_at, Recording.name)
+    )
     return Told(
         call, session.scalars(steps).all(), session.scalars(legs).all(), session.scalars(recordings).all()
     )

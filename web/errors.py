@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from cases import errors as cases
 from storage.database import DatabaseAway
 from web.faults import NotLoggedIn, OwesTotp, Refused
+from web.guard import place
 from web.login import current, login_address
 from web.render import is_fragment, page, translate
 
@@ -98,7 +99,7 @@ def faulty(request: Request, error: cases.Refused) -> Response:
 
 def away(request: Request, error: DatabaseAway) -> Response:
     settle(request)
-    log.warning("database away", path=request.url.path, error=str(error))
+    log.warning("database away", path=place(request), error=str(error))
     return problem(request, "error.database", 503, {"Retry-After": "5"})
 
 
@@ -118,7 +119,7 @@ def by_status(request: Request, error: HTTPException) -> Response:
 def unforeseen(request: Request, error: Exception) -> Response:
     settle(request)
     number = secrets.token_hex(4)
-    log.error("unforeseen error", number=number, path=request.url.path, exception=_told(error))
+    log.error("unforeseen error", number=number, path=place(request), exception=_told(error))
     try:
         return problem(request, "error.ours", 500, number=number)
     except Exception as second:  # the page of the error is broken too

@@ -53,6 +53,12 @@ def names_us(headers: Headers) -> bool:
     return bool(origin) and origin == headers.get("host", "")
 
 
+def place(request: Request) -> str:
+    """Where a request went, for the log: a ticket's number is not for everybody who reads logs."""
+    path = getattr(request.scope.get("route"), "path", "")
+    return path or f"/{request.url.path.split('/')[1]}"
+
+
 def policy_header(phone_ws: str) -> str:
     """The Content-Security-Policy: our own files only; the phone may dial its WebSocket."""
     phone = f" {phone_ws.removesuffix('/ws')}" if phone_ws else ""
@@ -120,7 +126,7 @@ class Guard:
         headers = Headers(scope=scope)
         is_ours = only_links_here(headers) if scope["method"] in SAFE_METHODS else same_site(headers)
         if not is_ours:
-            log.warning("request from another site refused", path=request.url.path)
+            log.warning("request from another site refused", path=place(request))
             answer = await run_in_threadpool(self.forbidden, request)
             await answer(scope, receive, with_headers)
             return

@@ -25,7 +25,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.orm import Session, registry
+from sqlalchemy.orm import Session, defer, registry
 
 from bench.journal import server
 from cases.visible import visible_tickets
@@ -39,6 +39,7 @@ BATCH = 1000
 SEALED_EVERY, SENT_EVERY, RECUSED_EVERY = 20, 3, 500  # tickets
 NUMBERS = 5000  # callers; a number has some 20 tickets of 100,000
 SETTING_UP_SECONDS = 3600.0
+UNLISTED = ("content", "answer", "accused", "place", "calling_number", "contact_number")
 TABLES = ("plain", "sealed", "ours")
 
 
@@ -99,13 +100,15 @@ def _from(which: str, viewer: Viewer) -> tuple[Select[Any], Any]:
 
 def _list(which: str, viewer: Viewer) -> Select[Any]:
     query, row = _from(which, viewer)
-    return query.order_by(row.created_at.desc(), row.id.desc()).limit(PAGE)
+    unlisted = (defer(getattr(row, each)) for each in UNLISTED)
+    return query.options(*unlisted).order_by(row.created_at.desc(), row.id.desc()).limit(PAGE)
 
 
 def _of_number(which: str, viewer: Viewer, number: str) -> Select[Any]:
     query, row = _from(which, viewer)
     query = query.where(or_(row.calling_number == number, row.contact_number == number))
-    return query.order_by(row.created_at.desc(), row.id.desc()).limit(PAGE)
+    unlisted = (defer(getattr(row, each)) for each in UNLISTED)
+    return query.options(*unlisted).order_by(row.created_at.desc(), row.id.desc()).limit(PAGE)
 
 
 def _one(which: str, viewer: Viewer, number: str) -> Select[Any]:

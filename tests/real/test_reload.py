@@ -1,9 +1,11 @@
 """A running Asterisk takes up new people and settings: no call is dropped, the log stays clean."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 
+from telephony.config import RELOADS, modules
 from tests.real.agi_stand_in import AgiStandIn
 from tests.real.asterisk_lab import LINE, MUSIC, Lab, people
 from tests.real.phone import Phone, answered
@@ -82,9 +84,12 @@ def test_somebody_taken_off_the_list_cannot_register_and_the_rest_of_the_talk_is
     lab.assert_nothing_left()
 
 
-def test_every_reload_command_is_quiet(lab: Lab) -> None:
-    from telephony.config import RELOADS
+def test_what_is_loaded_is_what_is_named_and_all_of_it_runs(lab: Lab) -> None:
+    shown = re.findall(r"^(\w+)\.so .* (Running|Not Running)", lab.cli("module show"), re.MULTILINE)
+    assert dict(shown) == dict.fromkeys(modules(lab.facts()), "Running")
 
+
+def test_every_reload_command_is_quiet(lab: Lab) -> None:
     for command in RELOADS.values():
         assert "No such" not in lab.cli(command), command
     lab.assert_clean_log()

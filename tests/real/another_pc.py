@@ -237,7 +237,7 @@ class Visit:
         self.found["same_socket"] = len(self.found["sockets"]) == connected
 
     def _without_udp(self) -> list[dict[str, Any]]:
-        """What the lab's check finds whose browser runs on this PC, with a firewall on the way: TCP passes."""
+        """What the lab's check finds whose browser is on this PC, behind a firewall that lets TCP pass."""
         rules = ("add pref 1 lookup local", "del pref 0", "add pref 0 iif here ipproto udp blackhole")
         for rule in rules:
             subprocess.run(["ip", "rule", *rule.split()], check=True)

@@ -35,6 +35,8 @@ def test_who_presses_right_or_wrong_or_nothing_at_all_reaches_the_queue_of_a_hot
     for caller in callers:
         caller.close()
     whole.assert_nothing_left()
+    checked = whole.run("check")
+    assert checked.returncode == 0, checked.stdout
     whole.assert_clean_log()
     family = [psutil.Process(whole.process.pid), *psutil.Process(whole.process.pid).children(recursive=True)]
     whole.stop()

@@ -16,6 +16,7 @@ from hotline.settings import Settings
 
 PATIENCE_SECONDS = 5.0
 NOT_UP = "start it: hotline up"
+GOODBYE = bytes.fromhex("8882 00000000 03e8")  # WebSocket's close; without it Asterisk logs a warning
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,4 +131,6 @@ def _upgrade(wire: socket.socket) -> bytes:
     answer = b""
     while b"\r\n\r\n" not in answer and (more := wire.recv(4096)):
         answer += more
+    if b" 101 " in answer.partition(b"\r\n")[0]:
+        wire.sendall(GOODBYE)
     return answer

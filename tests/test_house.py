@@ -40,6 +40,23 @@ def test_no_python_file_wants_to_be_two() -> None:
     assert long == {}
 
 
+def test_no_test_is_ever_passed_over_and_the_build_machine_runs_them_all() -> None:
+    passing_over = re.compile(r"\b(pytest\.skip|importorskip|mark\.skip|skipif|mark\.xfail|pytest\.xfail)\b")
+    mine = Path(__file__).resolve()
+    tests = [path for path in (CHECKOUT / "tests").rglob("*.py") if path != mine]
+    assert [path.name for path in tests if passing_over.search(path.read_text())] == []
+    assert (CHECKOUT / ".ci/run").read_text().endswith('/../script/test"\n')
+
+
+def test_every_link_in_the_docs_leads_somewhere() -> None:
+    lost = []
+    for page in (path for path in committed() if path.suffix == ".md" and path.exists()):
+        for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text()):
+            if not (page.parent / link).exists():
+                lost.append(f"{page.relative_to(CHECKOUT)}: {link}")
+    assert lost == []
+
+
 def test_no_committed_lock_names_a_download_address() -> None:
     locks = [*(CHECKOUT / "locks").glob("*"), CHECKOUT / "package-lock.json", CHECKOUT / "pyproject.toml"]
     addresses = {

@@ -89,20 +89,33 @@ def loudest(samples: Samples, seconds: float) -> Samples:
     return samples[begin : begin + length]
 
 
+class Haystack:
+    """A sound in which others are looked for, again and again."""
+
+    def __init__(self, samples: Samples) -> None:
+        whole = samples.astype(np.float64)
+        self._length = len(samples)
+        self._size = 1 << max(self._length - 1, 1).bit_length()
+        self._spectrum = np.fft.rfft(whole, self._size)
+        self._power = np.concatenate([[0.0], np.cumsum(whole**2)])
+
+    def find(self, wanted: Samples) -> tuple[float, int]:
+        """Where it is most like `wanted`: how like (1 is the same, 0 nothing), from which sample on."""
+        length = len(wanted)
+        if length == 0 or self._length < length:
+            return 0.0, 0
+        part = wanted.astype(np.float64)
+        product = np.fft.irfft(self._spectrum * np.conj(np.fft.rfft(part, self._size)), self._size)
+        energy = np.maximum(self._power[length:] - self._power[:-length], 1.0)
+        energy *= max(float((part**2).sum()), 1.0)
+        likeness = product[: self._length - length + 1] / np.sqrt(energy)
+        at = int(np.argmax(likeness))
+        return float(likeness[at]), at
+
+
 def find(wanted: Samples, samples: Samples) -> tuple[float, int]:
-    """Where `samples` are most like `wanted`: how like (1 is the same, 0 nothing), from which sample on."""
-    length = len(wanted)
-    if length == 0 or len(samples) < length:
-        return 0.0, 0
-    part, whole = wanted.astype(np.float64), samples.astype(np.float64)
-    size = 1 << int(len(whole) + length - 1).bit_length()
-    spectrum = np.fft.rfft(whole, size) * np.conj(np.fft.rfft(part, size))
-    product = np.fft.irfft(spectrum, size)[: len(whole) - length + 1]
-    power = np.concatenate([[0.0], np.cumsum(whole**2)])
-    energy = np.maximum(power[length:] - power[:-length], 1.0) * max(float((part**2).sum()), 1.0)
-    likeness = product / np.sqrt(energy)
-    at = int(np.argmax(likeness))
-    return float(likeness[at]), at
+    """As a Haystack's, which is made for this once."""
+    return Haystack(samples).find(wanted)
 
 
 def read_sound(path: Path) -> Samples:

@@ -16,6 +16,7 @@ MUSIC_SECONDS = 0.5
 ANSWER_SECONDS = 20.0
 KEY_SECONDS = 3.0
 BEAT_SECONDS = 0.1
+LATE_SECONDS = 1.0  # by so much packets of one sound may come apart
 
 T = TypeVar("T")
 
@@ -42,8 +43,9 @@ class Sounds:
         return audio.read_sound(file) if file.is_file() else None
 
     @cached_property
-    def music(self) -> list[audio.Samples]:
-        return [audio.read_sound(file) for file in sorted(self.music_folder.glob("*.wav"))]
+    def music(self) -> list[audio.Haystack]:
+        files = sorted(self.music_folder.glob("*.wav"))
+        return [audio.Haystack(audio.read_sound(file)) for file in files]
 
 
 @dataclass
@@ -85,8 +87,13 @@ class Caller:
         media, since = self.sipp.media, self._heard_until
 
         def begun() -> float | None:
+            nonlocal since
+            looks_at = time.monotonic()
             likeness, sample = audio.find(wanted, media.heard(since))
-            return media.moment(since, sample) if likeness > LIKE else None
+            if likeness > LIKE:
+                return media.moment(since, sample)
+            since = max(since, looks_at - KNOWN_BY_SECONDS - LATE_SECONDS)  # what came before is searched
+            return None
 
         at = self._wait(begun, self._plays_until - time.monotonic() + limit_seconds)
         if at is None:
@@ -102,8 +109,9 @@ class Caller:
         def plays() -> bool:
             last = self.sipp.media.last(MUSIC_SECONDS)
             enough = audio.sound_seconds(last) > MUSIC_SECONDS * 0.6
-            return enough and any(audio.find(last, piece)[0] > LIKE for piece in self.sounds.music)
+            return enough and any(piece.find(last)[0] > LIKE for piece in self.sounds.music)
 
+        self.stay(self._plays_until - time.monotonic())
         return self._wait(plays, limit_seconds) is not None and self._note("music")
 
     def wait_voice(self, hz: float, limit_seconds: float) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hotline.cli import app
-from hotline.lab import audio
+from hotline.lab import audio, check
 from hotline.lab.caller import KNOWN_BY_SECONDS, LIKE
 from hotline.lab.plan import Hear, Plan, Press, plan
 from hotline.settings import CHECKOUT
@@ -96,3 +96,7 @@ def test_a_hotline_on_ipv6_is_told_in_one_line_that_the_lab_cannot_reach_it(
         "fault: HOTLINE_BIND=:: hears IPv6 alone, and the lab calls from 127.0.0.3: "
         "bind 0.0.0.0 or another IPv4 address"
     )
+
+
+def test_many_lines_are_dialled_more_at_a_time_but_never_all_at_once() -> None:
+    assert [check.calls_at_once(calls) for calls in (5, len(NANNING.lines), 500)] == [4, 12, 12]

@@ -75,6 +75,7 @@ class Newcomer:
 
     def __init__(self, city: City, folder: Path) -> None:
         self.city, self.clone = city, folder / "hotline"
+        self.processes: list[subprocess.Popen[str]] = []
         subprocess.run(["git", "clone", "--quiet", CHECKOUT, self.clone], check=True)
         self.readme = Readme((self.clone / "README.md").read_text(encoding="utf-8"))
         user = folder / "user"
@@ -98,19 +99,7 @@ class Newcomer:
 
     def runs(self, command: str) -> Running:
         """Start what goes on until Ctrl-C, and wait until it is up."""
-        running = Running(
-            subprocess.Popen(
-                command.split(),
-                cwd=self.clone,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                start_new_session=True,
-            )
-        )
-        self.running = running
+        running = Running(self._started(command.split()))
         until(
             lambda: "log in as" in running.said or running.process.poll() is not None,
             "the hotline to be up",
@@ -121,7 +110,13 @@ class Newcomer:
 
     def does(self, command: list[str]) -> str:
         """Run a command to its end, which must be a good one; what it said."""
-        done = subprocess.run(
+        process = self._started(command)
+        said, _ = process.communicate(timeout=LAB_SECONDS)
+        assert process.returncode == 0, f"{command}: {said}"
+        return said
+
+    def _started(self, command: list[str]) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
             command,
             cwd=self.clone,
             env=self.environment,
@@ -129,11 +124,10 @@ class Newcomer:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=LAB_SECONDS,
-            check=False,
+            start_new_session=True,
         )
-        assert done.returncode == 0, f"{command}: {done.stdout}"
-        return done.stdout
+        self.processes.append(process)
+        return process
 
     def address(self, told: str, said: str) -> str:
         """An address of the README, on the port that is ours; the hotline itself must have printed it."""
@@ -144,9 +138,10 @@ class Newcomer:
         return ours
 
     def leave(self) -> None:
-        if hasattr(self, "running") and self.running.process.poll() is None:
-            os.killpg(self.running.process.pid, signal.SIGKILL)
-            self.running.process.wait()
+        for process in self.processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 @pytest.fixture

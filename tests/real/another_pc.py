@@ -162,6 +162,8 @@ class Visit:
         call.hang_up()
         self._knock()
         self.found["check"] = self.command("check", "--json")["findings"]
+        agent.page.click("[data-act=duty][data-value=off]")
+        self.found["without_udp"] = self._without_udp()
         self.found["browser_errors"] = [word for word in agent.words if word.startswith("error")]
         return self.found
 
@@ -233,6 +235,16 @@ class Visit:
         self.found["one_certificate"] = len(before) == 1 and len({served(port) for port in ports}) == 1
         self.found["talk_after_renewal"] = self._both_voices(agent, call)
         self.found["same_socket"] = len(self.found["sockets"]) == connected
+
+    def _without_udp(self) -> list[dict[str, Any]]:
+        """What the lab's check finds whose browser is on this PC, behind a firewall that lets TCP pass."""
+        rules = ("add pref 1 lookup local", "del pref 0", "add pref 0 iif here ipproto udp blackhole")
+        for rule in rules:
+            subprocess.run(["ip", "rule", *rule.split()], check=True)
+        path = f"{self.pc.chromium.parent}:{os.environ['PATH']}"
+        done = self.city.command("lab", "check", "--json", HOTLINE_BIND=HERE, PATH=path)
+        found: list[dict[str, Any]] = json.loads(done.stdout)["findings"]
+        return found
 
     def _knock(self) -> None:
         ports = self.city.ports

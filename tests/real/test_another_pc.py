@@ -14,7 +14,7 @@ from hotline.settings import CHECKOUT
 from tests.real.another_pc import HERE, NAME, own_network
 from tests.real.spine import CALLER_HZ
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(420)]
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +83,11 @@ def test_the_check_finds_the_microphone_in_order(found: dict[str, Any]) -> None:
     looks = [one for one in found["check"] if one["subject"] == "microphone"]
     assert len(looks) == 4
     assert [one["told"] for one in looks if not one["ok"]] == []
+
+
+def test_a_lab_check_whose_sound_is_blocked_says_so_and_what_to_open(found: dict[str, Any]) -> None:
+    told = {one["subject"]: one for one in found["without_udp"]}
+    assert told["desk"]["ok"]
+    assert not told["agent"]["ok"]
+    assert told["agent"]["told"] == "the caller did not hear the agent; the agent did not hear the caller"
+    assert told["agent"]["remedy"].startswith("let UDP pass to ports ")

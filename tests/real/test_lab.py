@@ -148,9 +148,27 @@ def test_a_voice_menu_that_hangs_is_a_fault(town: Town) -> None:
     assert "the voice menu did not take the call" in faults(call).values()
 
 
+@contextmanager
+def menu_killed(town: Town) -> Iterator[int]:
+    """No voice menu, and nobody to start another; its pid. `up` may just be replacing one that hung."""
+    up = town.city.processes()["up"]
+
+    def struck() -> int:
+        os.kill(up, signal.SIGSTOP)
+        if "ivr" in town.city.processes():
+            return town.strike("ivr")
+        os.kill(up, signal.SIGCONT)
+        return 0
+
+    old = until(struck, "a voice menu to kill")
+    try:
+        yield old
+    finally:
+        os.kill(up, signal.SIGCONT)
+
+
 def test_a_voice_menu_that_died_is_a_fault(town: Town) -> None:
-    with stopped(town.city.processes()["up"]):
-        old = town.strike("ivr")
+    with menu_killed(town) as old:
         call = called(town, "--to", "962299", "--keys", "2", status=1)
     assert "the voice menu did not take the call" in faults(call).values()
     assert {"fallback", "queued"} <= {step["step"] for step in call["record"]["steps"]}

@@ -262,6 +262,31 @@ def test_the_recording_is_whole_through_two_attended_transfers_and_a_blind_one(
     lab.assert_clean_log(LATE_CHECK)
 
 
+def test_a_colleague_who_is_given_the_caller_while_she_rings_is_in_the_recording(
+    lab: Lab, routed: AgiStandIn, caller: MakePhone, phone: MakePhone, database: Database, tmp_path: Path
+) -> None:
+    agent, colleague = phone(1, AGENT), phone(2, COLLEAGUE, duty=False)
+    leg = answered(caller(CALLER).dial(LINE))
+    offer = agent.ring()
+    offer.media.sequence = 20000
+    talk(leg, CALLER, offer.answer(), AGENT)
+    asking = agent.dial("802")
+    answer = colleague.ring()
+    answer.media.sequence = 1000
+    until(lambda: asking.rings, "ringing at the agent")
+    offer.transfer_to(asking)
+    until(lambda: offer.ended and asking.ended, "the agent's legs to end")
+    talk(leg, CALLER, answer.answer(), COLLEAGUE)
+    leg.hang_up()
+
+    both = kept(lab, database, tmp_path, offer.header("X-Hotline-Call"))
+    theirs, ours = both[:, 0], both[:, 1]
+    assert_apart(theirs, CALLER, (AGENT, COLLEAGUE))
+    assert min(loudest(ours, AGENT), loudest(ours, COLLEAGUE)) > -20
+    assert loudest(ours, CALLER) < loudest(ours, COLLEAGUE) - QUIETER_DB
+    lab.assert_clean_log()
+
+
 def test_a_lost_phone_leaves_one_recording_that_goes_on_with_the_next_agent(
     lab: Lab, routed: AgiStandIn, caller: MakePhone, phone: MakePhone
 ) -> None:

@@ -1,9 +1,12 @@
 """A running Asterisk takes up new people and settings: no call is dropped, the log stays clean."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 
+from hotline import logs
+from telephony.config import RELOADS, modules
 from tests.real.agi_stand_in import AgiStandIn
 from tests.real.asterisk_lab import LINE, MUSIC, Lab, people
 from tests.real.phone import Phone, answered
@@ -82,9 +85,25 @@ def test_somebody_taken_off_the_list_cannot_register_and_the_rest_of_the_talk_is
     lab.assert_nothing_left()
 
 
-def test_every_reload_command_is_quiet(lab: Lab) -> None:
-    from telephony.config import RELOADS
+def test_asterisk_writes_on_in_its_log_that_was_cut(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "KEPT_BYTES", 1)
+    before = lab.log_file.read_text()
+    logs.shorten(lab.log_file)
+    assert lab.log_file.with_name("asterisk.log.1").read_text() == before
+    stranger = Phone(("127.0.0.1", lab.sip_port), lab.phones[0].endpoint, "a-wrong-secret")
+    with pytest.raises(AssertionError):
+        stranger.register()
+    stranger.close()
+    until(lambda: "Failed to authenticate" in lab.log_file.read_text(), "word of the stranger")
+    assert lab.log_file.read_text().startswith("[20")
 
+
+def test_what_is_loaded_is_what_is_named_and_all_of_it_runs(lab: Lab) -> None:
+    shown = re.findall(r"^(\w+)\.so .* (Running|Not Running)", lab.cli("module show"), re.MULTILINE)
+    assert dict(shown) == dict.fromkeys(modules(lab.facts()), "Running")
+
+
+def test_every_reload_command_is_quiet(lab: Lab) -> None:
     for command in RELOADS.values():
         assert "No such" not in lab.cli(command), command
     lab.assert_clean_log()

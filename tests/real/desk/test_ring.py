@@ -22,6 +22,10 @@ def test_the_record_is_on_the_screen_before_the_agent_answers_and_the_ticket_is_
     expect(work.locator(".record-number")).to_have_text("139 8111 2233")
     expect(work).to_contain_text("绵阳新星机械有限公司")
     expect(work.locator(".record-pressed")).to_contain_text("求助")
+    record = work.locator(".record")
+    for told in ("刘洋", "13981112233", "手机", "涪城区 临园路", "临时停靠"):
+        expect(record).to_contain_text(told)
+    expect(record.locator(".count")).to_have_text(["1", "2"])  # open tickets, earlier calls
     asked = "performance.getEntriesByType('resource').filter(({ name }) => name.includes('?offer=')).length"
     assert agent.page.evaluate(asked) == 1  # on its way before the phone had read the INVITE, and not again
 
@@ -45,6 +49,22 @@ def test_the_record_is_on_the_screen_before_the_agent_answers_and_the_ticket_is_
     agent.says("话后处理")
     agent.page.keyboard.press("Alt+w")
     agent.says("就绪，等候来电")
+
+
+def test_who_pauses_with_a_reason_is_left_in_peace_until_she_is_ready_again(
+    city: DeskCity, seat: Callable[..., Seat], caller: Callable[..., Phone]
+) -> None:
+    agent = seat().go_ready()
+    reason = city.policy.pause_reasons[1]
+    agent.page.keyboard.press("p")
+    agent.page.keyboard.press("2")
+    agent.says(f"已暂停：{reason.name.say('zh')}")
+    until(lambda: f"paused:{reason.code}" in city.lab.member(1), "the pause in the queue")
+    call_in(caller(1000), keys="1")
+    until(lambda: city.lab.in_queue(), "the caller to wait")
+    agent.says(f"已暂停：{reason.name.say('zh')}")
+    agent.page.keyboard.press("r")
+    agent.takes()
 
 
 def test_an_agent_at_a_hardware_phone_gets_the_record_in_her_browser(

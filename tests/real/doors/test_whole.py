@@ -1,49 +1,28 @@
 """The public page of the complete hotline, as `hotline up` serves it."""
 
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.real.asterisk_lab import short_folder
 from tests.real.doors.city import Loop, Program
-from tests.real.whole import Whole
+from tests.real.whole import Whole, running_whole
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
-def run() -> Iterator[Loop]:
-    loop = Loop()
-    yield loop
-    loop.close()
-
-
-@contextmanager
-def hotline(**settings: str) -> Iterator[Whole]:
-    folder = short_folder()
-    whole = Whole(folder, **settings)
-    try:
-        yield whole.start()
-    finally:
-        whole.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
 def closed() -> Iterator[Whole]:
     """A hotline that takes no calls from the page."""
-    with hotline(guest_calls="0") as whole:
+    with running_whole(guest_calls="0") as whole:
         yield whole
 
 
 @pytest.fixture
 def behind() -> Iterator[Whole]:
     """A hotline behind a proxy that it trusts."""
-    with hotline(trusted_proxies="127.0.0.1") as whole:
+    with running_whole(trusted_proxies="127.0.0.1") as whole:
         yield whole
 
 

@@ -231,9 +231,7 @@ class Up:
         lines += [f"  state  {self.home.path}", ""]
         lines += [f"  log in as {demo.say(one)}" for one in logins]
         if first_link:
-            lines.append(
-                f"  open [bold]{first_link}[/] once, within an hour: you become the administrator"
-            )
+            lines.append(f"  open [bold]{first_link}[/] once, within an hour: you become the administrator")
         elif not logins:
             lines.append("  hotline people list says who may log in; hotline people add lets somebody in")
         self.console.print("\n".join(lines), highlight=False, soft_wrap=True)

@@ -492,7 +492,7 @@ class JournalSeal(Base):
     at: Mapped[datetime]
 
 
-# What the application may add of each, never change or remove: an id and a time of its own choosing it may not.
+# What the application may add of each, never change or remove; no id, and no time, of its own choosing.
 APPEND_ONLY = {
     "journal": ("actor_id", "act", "subject_kind", "subject_id", "rule", "detail", "address", "session_id"),
     "journal_seal": tuple(column.name for column in JournalSeal.__table__.columns),

@@ -13,8 +13,8 @@ from fastapi.routing import APIRoute
 
 Answers = dict[int | str, dict[str, Any]]
 
-_TEXT = {"type": "string"}
-_FAULT = {
+_TEXT: Any = {"type": "string"}
+_FAULT: Any = {
     "type": "object",
     "required": ["error"],
     "properties": {

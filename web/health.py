@@ -18,7 +18,7 @@ from web.login import services
 
 KEPT_SECONDS = 1.0
 HEADERS = {"Cache-Control": "no-store"}
-WHOLE = {
+WHOLE: dict[str, Any] = {
     "description": "Each part, and whether all are ready",
     "content": json_of(ready="boolean", parts="object"),
 }

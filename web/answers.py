@@ -41,12 +41,9 @@ WHY = {
     422: "What was typed will not do",
     429: "Too often: Retry-After says when again",
 }
-EVERYWHERE: Answers = {
-    303: {"description": "Go on there: to what was done, or to the log-in"},
-} | {
-    status: {"description": why, "content": PAGE | {"application/json": {"schema": _FAULT}}}
-    for status, why in WHY.items()
-}
+_REFUSAL = PAGE | {"application/json": {"schema": _FAULT}}
+EVERYWHERE: Answers = {status: {"description": why, "content": _REFUSAL} for status, why in WHY.items()}
+EVERYWHERE[303] = {"description": "Go on there: to what was done, or to the log-in"}
 
 
 def json_of(**fields: str) -> dict[str, Any]:

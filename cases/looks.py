@@ -24,7 +24,7 @@ from storage.viewer import Viewer
 LISTED_AGAIN_AFTER = timedelta(minutes=15)
 LOOKS = (
     *("call.offered", "call.read", "call.listed", "call.exported"),
-    *("ticket.read", "ticket.listed", "ticket.exported"),
+    *("ticket.read", "ticket.listed", "ticket.exported", "ticket.attachment_read"),
     *("recording.played", "recording.listed", "personal.shown"),
 )
 

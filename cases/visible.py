@@ -86,7 +86,7 @@ def name(
         literal(why, String),
     )
     if why in TAKEN:
-        gone = or_(HandedOver.call_id == call_id, HandedOver.ticket_id == ticket_id)
+        gone = HandedOver.ticket_id == ticket_id if call_id is None else HandedOver.call_id == call_id
         new = new.where(~exists().where(HandedOver.person_id == person_id, gone))
     row = insert(Named).from_select(["person_id", "call_id", "ticket_id", "why"], new)
     lighter = Named.why == OFFERED if why in TAKEN else Named.why.in_(TAKEN)

@@ -115,6 +115,19 @@ def test_nothing_that_happens_later_gives_it_back_to_her(
     assert sees(database, staff.agent, matter) == [False, False, False]
 
 
+def test_what_she_takes_next_is_hers_to_see(
+    database: Database, policy: Policy, staff: Staff, matter: Matter, new_call: NewCall
+) -> None:
+    with database.session() as session:
+        sealed.take_over(session, staff.discipline, "ticket", matter.number)
+    call_id = new_call(kind="complaint")
+    with database.session() as session:
+        number = save_ticket(session, staff.agent, REPORT, call_id, policy, NOW).number
+    with database.session() as session:
+        assert open_ticket(session, staff.agent, number)
+        assert read_call(session, staff.agent, call_id)
+
+
 def test_she_hands_over_by_her_own_word(database: Database, staff: Staff, matter: Matter) -> None:
     with database.session() as session:
         assert sealed.may_hand_over(session, staff.agent, "ticket", matter.ticket_id)

@@ -28,11 +28,11 @@ def upgrade() -> None:
     op.create_index(op.f("ix_unit_parent_id"), "unit", ["parent_id"])
     op.add_column("person", sa.Column("unit_id", sa.BigInteger(), nullable=True))
     op.create_foreign_key(op.f("fk_person_unit_id_unit"), "person", "unit", ["unit_id"], ["id"])
-    op.add_column(
-        "person", sa.Column("lines", sa.ARRAY(sa.String()), server_default="{}", nullable=False)
-    )
+    op.add_column("person", sa.Column("lines", sa.ARRAY(sa.String()), server_default="{}", nullable=False))
     op.add_column("ticket", sa.Column("accused_unit_id", sa.BigInteger(), nullable=True))
-    op.create_foreign_key(op.f("fk_ticket_accused_unit_id_unit"), "ticket", "unit", ["accused_unit_id"], ["id"])
+    op.create_foreign_key(
+        op.f("fk_ticket_accused_unit_id_unit"), "ticket", "unit", ["accused_unit_id"], ["id"]
+    )
     op.create_table(
         "ticket_unit",
         sa.Column("ticket_id", sa.BigInteger(), nullable=False),

@@ -11,6 +11,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from cases import errors as cases
@@ -109,6 +110,13 @@ def invalid(request: Request, error: RequestValidationError) -> Response:
     return problem(request, "error.input", 422, field=field, name=field)
 
 
+def unstorable(request: Request, error: DataError) -> Response:
+    """What was typed is nothing that the database can hold: a NUL, half a character, too large a number."""
+    settle(request)
+    log.warning("unstorable input", path=request.url.path, kind=type(error.orig).__name__)
+    return problem(request, "error.unstorable", 422)
+
+
 def by_status(request: Request, error: HTTPException) -> Response:
     settle(request)
     key = {403: "error.role", 404: "error.missing", 405: "error.method"}.get(error.status_code, "error.other")
@@ -148,6 +156,7 @@ def install(app: FastAPI) -> None:
         (cases.NotAllowed, not_allowed),
         (cases.Refused, faulty),
         (DatabaseAway, away),
+        (DataError, unstorable),
         (RequestValidationError, invalid),
         (HTTPException, by_status),
     ]

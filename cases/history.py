@@ -119,6 +119,7 @@ ACTS = (
     "duty.paused",
     "duty.off",
     "person.created",
+    "person.placed",
     "person.left",
     "person.logged_in",
     "person.code_refused",

@@ -1,7 +1,7 @@
 """Members of staff: making them, their passwords, their leaving. Log-ins: cases/logins.py."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -147,6 +147,30 @@ def dismiss(session: Session, login: str, by: Viewer | None = None) -> Person:
     logins.end_all(session, person.id)
     journal.append(session, by, "person.left", "person", person.id, rule=_rule(by))
     return person
+
+
+def place(
+    session: Session, login: str, unit: str = "", lines: Sequence[str] = (), by: Viewer | None = None
+) -> Person:
+    """She belongs to another unit, or leads other lines, from her next click on. Raises Refused."""
+    person = by_login(session, login)
+    belongs_to = units.by_code(session, unit) if unit else None
+    if faults := _place_faults(Role(person.role), unit, belongs_to, lines):
+        raise Refused(faults)
+    person.unit_id, person.lines = belongs_to.id if belongs_to else None, list(lines)
+    detail = {"unit": unit, "lines": list(lines)}
+    journal.append(session, by, "person.placed", "person", person.id, rule=_rule(by), **detail)
+    return person
+
+
+def misplaced(session: Session, published: Collection[str]) -> list[str]:
+    """Log-ins of those whose unit has left the policy, or who lead a number that is not published."""
+    working = select(Person, Unit.active).outerjoin(Unit, Unit.id == Person.unit_id).where(Person.active)
+    return [
+        person.login
+        for person, stands in session.execute(working.order_by(Person.login))
+        if stands is False or not set(person.lines) <= set(published)
+    ]
 
 
 def everybody(session: Session) -> list[Person]:

@@ -179,7 +179,7 @@ def given(session: Session, call_id: str) -> list[Given]:
 
 def find_recordings(session: Session, viewer: Viewer, search: RecordingSearch) -> list[FoundRecording]:
     """Recordings that the viewer may hear but the lab's, newest first."""
-    query = of_calls(visible_recordings(viewer), search).where(lab.real_call())
+    query = of_calls(visible_recordings(viewer, Action.SEARCH_RECORDINGS), search).where(lab.real_call())
     if search.ticket:
         mine = visible_tickets(viewer).where(called(search.ticket)).subquery()
         linked = select(TicketCall.call_id).join(mine, mine.c.id == TicketCall.ticket_id)

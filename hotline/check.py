@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
-from cases import alarms
+from cases import alarms, people
 from hotline import drain, ground, health, logs, microphone, wiring
 from hotline.alarms import BY_NAME
 from hotline.cert import Keeper
@@ -90,6 +90,7 @@ def _findings() -> Iterator[Finding]:
     yield from _foreseen("keys", lambda: _keys(wiring.database_url(settings, home)))
     yield from _foreseen("alarm", lambda: _alarms(wiring.database_url(settings, home)))
     yield from _foreseen("people", lambda: _people(settings, home))
+    yield from _foreseen("people", lambda: _places(settings, home))
     yield from _foreseen("asterisk", lambda: _asterisk(wiring.asterisk(settings, home)))
     yield from _foreseen("manager", lambda: _manager(settings, home))
     yield from _foreseen("menu", lambda: _menu(settings))
@@ -211,6 +212,20 @@ def _people(settings: Settings, home: Home) -> Iterator[Finding]:
     elif not ipaddress.ip_address(settings.bind).is_loopback:
         remedy = "change these passwords, or set HOTLINE_BIND to 127.0.0.1"
         yield Finding("people", False, f"{who}, from the network", remedy)
+
+
+def _places(settings: Settings, home: Home) -> Iterator[Finding]:
+    """Who sees by a unit or a number that the policy has no more sees less and less."""
+    published = [line.number for line in wiring.policy(settings).lines]
+    try:
+        url = wiring.database_url(settings, home)
+        with closing(Database(url, pool_size=1)) as database, database.session() as session:
+            found = people.misplaced(session, published)
+    except (DatabaseAway, SQLAlchemyError):
+        return  # told already
+    if found:
+        told = f"{', '.join(found)}: their unit or number is not in the policy"
+        yield Finding("people", False, told, "hotline people place gives them another")
 
 
 def _asterisk(server: AsteriskServer) -> Iterator[Finding]:

@@ -130,6 +130,23 @@ def first() -> None:
 
 
 @app.command()
+def place(
+    login: Login,
+    unit: Annotated[str, typer.Option(help="Code of the unit they belong to from now on.")] = "",
+    line: Annotated[list[str] | None, typer.Option(help="A published number they lead; repeatable.")] = None,
+) -> None:
+    """Another unit, or other published numbers; what is not named is taken away."""
+    from cases import people
+
+    with _staff(changes_phones=False) as session:
+        _know_lines(line or [])
+        person = people.place(session, login, unit, line or ())
+        errors.print(
+            f"{escape(person.name)} sees by {escape(unit or ' '.join(person.lines) or 'role alone')}"
+        )
+
+
+@app.command()
 def password(login: Login) -> None:
     """A new password, asked for or read from standard input; open log-ins end."""
     from cases import people

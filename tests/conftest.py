@@ -39,6 +39,13 @@ def keys() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(autouse=True)
+def own_keys(keys: Path) -> Iterator[None]:
+    """A command that a test runs in this process takes its own home's keys: the next test has ours again."""
+    yield
+    vault.install(keys)
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedServer]:
     """An embedded server in a short folder of its own; its database `hotline` is migrated, and a template."""

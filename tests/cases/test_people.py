@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from cases import units
 from cases.errors import Refused
-from cases.logins import check_password, end_session, logged_in, start_session
-from cases.people import create_person, dismiss, set_password
+from cases.logins import check_password, end_session, logged_in, start_session, viewer_of
+from cases.people import create_person, dismiss, misplaced, place, set_password
 from cases.phones import SESSION_IDLE, SESSION_LONGEST, phones
+from routing.policy import Policy
 from storage.database import Database
-from storage.tables import Person, WebSession
+from storage.tables import Journal, Person, WebSession
 from storage.viewer import Role
 from tests.cases.conftest import PASSWORD, Staff
 
@@ -153,3 +155,24 @@ def test_the_demo_city_and_real_people_are_never_in_one_hotline(database: Databa
     assert caught.value.faults == {"login": "demo"}
     with database.session() as session:
         create_person(session, "demo2", "演示", Role.AGENT, PASSWORD, demo=True)
+
+
+def test_who_is_placed_anew_sees_by_her_new_unit_and_who_is_left_behind_is_told(
+    database: Database, policy: Policy, staff: Staff
+) -> None:
+    with database.session() as session:
+        units.sync(session, policy.units)
+        clerk = create_person(session, "clerk", "名", Role.UNIT_CLERK, PASSWORD, unit="tax")
+        create_person(session, "chief", "名", Role.LEADER, PASSWORD, lines=["962299"])
+        assert misplaced(session, ["962299"]) == []
+        units.sync(session, [unit for unit in policy.units if unit.code != "tax"])
+        assert misplaced(session, ["962298"]) == ["chief", "clerk"]
+        place(session, "clerk", "power")
+        power = units.by_code(session, "power")
+        assert power and viewer_of(session, clerk).units == (power.id,)
+        assert misplaced(session, ["962299"]) == []
+        noted = session.scalars(select(Journal).where(Journal.act == "person.placed")).one()
+        assert noted.detail == {"unit": "power", "lines": []}
+    for faulty in ("", "nowhere"):
+        with pytest.raises(Refused), database.session() as session:
+            place(session, "clerk", faulty)

@@ -76,6 +76,15 @@ def test_a_place_that_does_not_fit_is_told_with_its_remedy(
         assert session.scalars(select(Person)).all() == []
 
 
+def test_somebody_is_placed_anew(run: Run, database: Database) -> None:
+    run("add", "xu", "--name", "许文博", "--role", "unit_clerk", "--unit", "fucheng_tax")
+    assert "sees by power" in run("place", "xu", "--unit", "power").stderr
+    assert "unit: a clerk sees" in " ".join(run("place", "xu").stderr.split())
+    with database.session() as session:
+        place = select(Unit.code).join(Person, Person.unit_id == Unit.id)
+        assert session.scalars(place.where(Person.login == "xu")).one() == "power"
+
+
 def test_the_units_are_listed_by_their_codes(run: Run) -> None:
     listed = run("units").stdout
     assert "fucheng_market_supervision" in listed

@@ -1,15 +1,19 @@
 """One call through the whole hotline as it is started by its own command, to its record and recording."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import select
 
+from cases import recordings
 from cases.duty import set_wanted
 from cases.phones import new_secret
 from hotline.home import Home
+from storage import vault
 from storage.database import Database
+from storage.files import content, is_sealed
 from storage.server import EmbeddedServer
 from storage.tables import Call, Person, PersonDuty, Recording
 from tests.hotline.city import City, wait_for
@@ -22,7 +26,10 @@ pytestmark = pytest.mark.real
 def database(city: City) -> Iterator[Database]:
     home = Home(city.home)
     database = Database(EmbeddedServer(home.postgres_data, home.run, "hotline").url)
+    ours = vault.installed().folder
+    vault.install(home.keys)
     yield database
+    vault.install(ours)
     database.close()
 
 
@@ -63,9 +70,16 @@ def test_a_call_reaches_an_agent_and_leaves_its_record_and_recording(city: City,
             return record.outcome == "answered" and record.agent_id == person_id and "ready" in kept
 
     wait_for(settled, "the record and the recording")
+    home = Home(city.home)
+    with database.session() as session:
+        recording = session.scalars(select(Recording).where(Recording.call_id == call_id)).one()
+    assert is_sealed(home.recordings_kept / recording.path)
+    sound = content(recordings.sound(home.recordings_kept, recording)).read()
+    assert hashlib.sha256(sound).hexdigest() == recording.sha256
+    wait_for(lambda: not list(home.recordings_incoming.glob(f"{call_id}*")), "the plain legs to go")
     exported = json.loads(city.command("export", "calls", "--json").stdout)
     (row,) = [one for one in exported if one["id"] == call_id]
-    assert (row["number"], row["kind"], row["line"]) == ("+8613812345678", "inquiry", "962299")
+    assert (row["number"], row["kind"], row["line"]) == ("138****5678", "inquiry", "962299")
     assert running.stop() == 0, running.said
     phone.close()
     caller.close()

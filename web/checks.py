@@ -2,50 +2,59 @@
 
 Known browsers and strangers stand in lines of their own, so that a flood of strangers keeps nobody from the
 desk she usually sits at. Who finds no room in a line is told to come again in a moment; no thread waits long.
+The work is done by threads of the line: memory that argon2 took stays with the few that ever took it.
 """
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from typing import TypeVar
 
 from web.attempts import Source
 
 PATIENCE_SECONDS = 3.0
 COME_AGAIN_SECONDS = 3
+T = TypeVar("T")
+
+
+class Busy(Exception):
+    """No room in the line, or no turn came in time: come again in a moment."""
 
 
 class Line:
     """`at_once` are served, `waiting` may wait, `per_source` of those together from one source."""
 
     def __init__(self, at_once: int, waiting: int, per_source: int) -> None:
-        self._served = threading.BoundedSemaphore(at_once)
+        self._workers = ThreadPoolExecutor(at_once, thread_name_prefix="passwords")
         self._most, self._per_source = at_once + waiting, per_source
         self._lock = threading.Lock()
         self._here: Counter[str] = Counter()
 
-    @contextmanager
-    def turn(self, source: str) -> Iterator[bool]:
-        """True: it is this one's turn, while the block lasts. False: no room, or no turn came."""
-        if not self._join(source):
-            yield False
-            return
+    def run(self, source: str, work: Callable[[], T]) -> T:
+        """What the work returns or raises, when its turn has come. Raises Busy."""
+        turn = threading.Event()
+
+        def served() -> T:
+            turn.set()
+            return work()
+
+        self._join(source)
         try:
-            served = self._served.acquire(timeout=PATIENCE_SECONDS)
-            try:
-                yield served
-            finally:
-                if served:
-                    self._served.release()
+            done = self._workers.submit(served)
+            if not turn.wait(PATIENCE_SECONDS):
+                done.cancel()
+            return done.result()
+        except CancelledError:
+            raise Busy from None
         finally:
             self._leave(source)
 
-    def _join(self, source: str) -> bool:
+    def _join(self, source: str) -> None:
         with self._lock:
             if self._here.total() >= self._most or self._here[source] >= self._per_source:
-                return False
+                raise Busy
             self._here[source] += 1
-            return True
 
     def _leave(self, source: str) -> None:
         with self._lock:
@@ -61,8 +70,6 @@ class Checks:
         self._known = Line(at_once=2, waiting=10, per_source=2)
         self._strangers = Line(at_once=1, waiting=8, per_source=4)
 
-    @contextmanager
-    def turn(self, source: Source) -> Iterator[bool]:
-        """True while a password may be looked at; False: come again in a moment."""
-        with (self._known if source.known else self._strangers).turn(source.name) as served:
-            yield served
+    def run(self, source: Source, work: Callable[[], T]) -> T:
+        """What looks at a password, in its turn. Raises Busy."""
+        return (self._known if source.known else self._strangers).run(source.name, work)

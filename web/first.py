@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from cases import first, logins
 from cases.errors import Refused as Faults
 from cases.people import SHORTEST_PASSWORD
-from web.checks import Checks
+from web.checks import Busy, Checks
 from web.faults import Refused
 from web.login import address, let_in, services, source_of
 from web.render import page
@@ -37,19 +37,20 @@ def make_first(
     if password != again:
         return _page(request, token, 422, faults={"again": "differs"}, login=login, name=name)
     checks: Checks = request.app.state.checks
-    with checks.turn(source_of(request)) as admitted:
-        if not admitted:
-            raise Refused("error.busy", status=429)
-        try:
-            with services(request).database.session() as session:
-                person = first.make_administrator(session, token, login, name, password)
-                if person is None:
-                    return _page(request, token, 404, good=False)
-                agent = request.headers.get("user-agent", "")
-                cookie = logins.start_session(session, person, address(request), agent)
-        except Faults as why:
-            return _page(request, token, 422, faults=why.faults, login=login, name=name)
-    return let_in(request, cookie, "/people")
+
+    def make() -> str | None:
+        with services(request).database.session() as session:
+            person = first.make_administrator(session, token, login, name, password)
+            agent = request.headers.get("user-agent", "")
+            return logins.start_session(session, person, address(request), agent) if person else None
+
+    try:
+        cookie = checks.run(source_of(request), make)
+    except Busy:
+        raise Refused("error.busy", status=429) from None
+    except Faults as why:
+        return _page(request, token, 422, faults=why.faults, login=login, name=name)
+    return let_in(request, cookie, "/people") if cookie else _page(request, token, 404, good=False)
 
 
 def _page(

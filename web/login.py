@@ -18,7 +18,7 @@ from cases.permissions import Action, demand
 from storage.viewer import Viewer
 from web.answers import file_of
 from web.attempts import Attempts, Source
-from web.checks import COME_AGAIN_SECONDS, Checks
+from web.checks import COME_AGAIN_SECONDS, Busy, Checks
 from web.faults import NotLoggedIn, OwesTotp
 from web.render import page
 from web.services import Services
@@ -171,10 +171,11 @@ def log_in(
     wait = attempts.wait_seconds(source, name)
     if wait > 0:
         return _again(request, "login.html", "login.wait", int(wait) + 1, next=target, name=name)
-    with checks.turn(source) as admitted:
-        if not admitted:
-            return _again(request, "login.html", "login.busy", COME_AGAIN_SECONDS, next=target, name=name)
-        begun = sessions.begin(name, password, address(request), request.headers.get("user-agent", ""))
+    agent = request.headers.get("user-agent", "")
+    try:
+        begun = checks.run(source, lambda: sessions.begin(name, password, address(request), agent))
+    except Busy:
+        return _again(request, "login.html", "login.busy", COME_AGAIN_SECONDS, next=target, name=name)
     if begun is None:
         attempts.failed(source, name)
         error = "login.wrong" if name and password else "login.empty"

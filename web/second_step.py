@@ -11,7 +11,7 @@ from cases import logins, totp
 from cases.errors import Refused as Faults
 from storage.tables import Person
 from web.attempts import Attempts
-from web.checks import Checks
+from web.checks import Busy, Checks
 from web.faults import Refused
 from web.login import half_signed_in, services, source_of
 from web.render import page
@@ -115,10 +115,15 @@ def _is_hers(request: Request, login: Login, password: str) -> bool:
     attempts: Attempts = request.app.state.attempts
     checks: Checks = request.app.state.checks
     source = source_of(request)
-    with checks.turn(source) as admitted, services(request).database.session() as session:
-        if not admitted:
-            raise Refused("error.busy", status=429)
-        right = logins.verifies(session.get(Person, login.viewer.person_id), password)
+
+    def look() -> bool:
+        with services(request).database.session() as session:
+            return logins.verifies(session.get(Person, login.viewer.person_id), password)
+
+    try:
+        right = checks.run(source, look)
+    except Busy:
+        raise Refused("error.busy", status=429) from None
     if not right:
         attempts.failed(source, _counted(login))
     return right

@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
+from cases.phones import digest
 from hotline import logs
 from telephony.config import RELOADS, modules
 from tests.real.agi_stand_in import AgiStandIn
-from tests.real.asterisk_lab import LINE, MUSIC, Lab, people
+from tests.real.asterisk_lab import LINE, MUSIC, Lab, people, secret_of
 from tests.real.phone import Phone, answered
 from tests.real.waiting import until
 
@@ -44,7 +45,7 @@ def test_a_person_added_during_a_talk_can_take_over_the_caller_and_nothing_is_dr
     lab.assert_clean_log()
 
 
-def test_an_old_secret_lives_beside_the_new_one_until_it_is_taken_away(lab: Lab) -> None:
+def test_a_hardware_phones_new_secret_is_good_at_once_and_the_one_before_refused(lab: Lab) -> None:
     def register(secret: str) -> bool:
         one = Phone(("127.0.0.1", lab.sip_port), lab.phones[0].endpoint, secret)
         try:
@@ -55,17 +56,12 @@ def test_an_old_secret_lives_beside_the_new_one_until_it_is_taken_away(lab: Lab)
             one.close()
         return True
 
-    def with_secrets(*secrets: str) -> None:
-        lab.phones = (lab.phones[0].model_copy(update={"secrets": secrets}), *lab.phones[1:])
-        lab.reload()
-
-    assert register("secret-of-1")
-    with_secrets("the-new-one", "secret-of-1")
-    assert register("secret-of-1")
+    assert register(secret_of(1))
+    renewed = digest(lab.phones[0].endpoint, "the-new-one")
+    lab.phones = (lab.phones[0].model_copy(update={"digest": renewed}), *lab.phones[1:])
+    lab.reload()
     assert register("the-new-one")
-    with_secrets("the-new-one")
-    assert register("the-new-one")
-    assert not register("secret-of-1")
+    assert not register(secret_of(1))
     lab.assert_clean_log()
 
 

@@ -21,6 +21,7 @@ from cases.permissions import Action
 from cases.states import OPEN, TICKET, Event, State
 from cases.ticket_form import TicketForm
 from cases.tickets import TicketSearch, change_ticket, list_tickets, move_ticket, open_ticket
+from cases.visible import reaches
 from storage.tables import Ticket, Unit
 from storage.viewer import Viewer
 from web.faults import Refused
@@ -165,12 +166,15 @@ def change(
         with services(request).database.session() as session:
             told = personal.over_ticket(session, who, number, form)
             changed = change_ticket(session, who, number, told, int(version), services(request).policy)
+            is_hers = reaches(session, who, Action.SEE_TICKETS, changed)
     except Faulty as fault:
         with services(request).database.session() as session:
             ticket = _as_shown(session, who, number)
         return form_page(request, ticket, {**typed, "version": version}, status=422, faults=fault.faults)
     except Conflict as conflict:
         return conflict_page(request, who, number, form, conflict.theirs.version)
+    if not is_hers:  # she has named her own unit, or one above it, as the accused
+        return recusals.left(request)
     return RedirectResponse(f"/tickets/{changed.number}", status_code=303)
 
 

@@ -64,6 +64,15 @@ def test_the_accused_unit_is_chosen_from_the_list_and_never_gets_the_ticket(site
     assert number not in reviewer.get("/tickets").text
 
 
+def test_whoever_names_her_own_unit_as_the_accused_is_told_that_it_is_no_longer_hers(site: Site) -> None:
+    number, reviewer = site.seed.tickets[0], site.client("power")
+    typed = _typed(site, "power", number) | {"accused_unit": "power"}
+    answer = reviewer.post(f"/tickets/{number}", data=typed)
+    assert answer.status_code == 200
+    assert "这件事您已看不到了" in answer.text
+    assert reviewer.get(f"/tickets/{number}").status_code == 404
+
+
 def test_a_unit_that_nobody_knows_is_told_at_its_field(site: Site) -> None:
     number = site.seed.tickets[0]
     typed = _typed(site, "liu", number) | {"accused_unit": "nowhere"}

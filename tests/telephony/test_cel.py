@@ -122,7 +122,7 @@ def test_an_agent_who_lets_it_ring_has_an_offer_and_no_call(
     assert steps(database) == ["recording", "queued", "offer", "offer_ended", "end"]
     (offer,) = offers_in_vain(database)
     assert (offer.subject_kind, offer.subject_id) == ("person", str(staff["e00000001"]))
-    assert offer.detail == {"call_id": call.id, "rang_seconds": 15.0, "cause": 26}
+    assert offer.detail == {"call": call.id, "rang_seconds": 15.0, "cause": 26}
 
 
 @pytest.mark.parametrize("sample", ["gone_in_menu", "gone_in_queue"])

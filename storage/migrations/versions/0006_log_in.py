@@ -1,4 +1,4 @@
-"""A second step of logging in, browsers that are known, the first administrator; a phone's secret is its log-in's.
+"""A second step of logging in, known browsers, the first administrator; a phone's secret is its log-in's.
 
 Revision: 0006; after: 0005. A hardware phone's secret becomes its digest; browsers get theirs anew.
 """

@@ -74,6 +74,27 @@ def test_a_role_that_may_too_much_is_told(server: EmbeddedServer) -> None:
     assert excess(server.owner_url) == "hotline is a superuser"
 
 
+def test_a_database_of_one_s_own_needs_no_superuser(server: EmbeddedServer) -> None:
+    """As docs/howto/own-database.md lays it out, by two plain roles."""
+    with psycopg.connect(
+        host=str(server.socket_folder), user="hotline", dbname="postgres", autocommit=True
+    ) as admin:
+        admin.execute("CREATE ROLE own_owner; CREATE ROLE own_app")
+        admin.execute("CREATE DATABASE own OWNER own_owner")
+        try:
+            owner, app = (
+                server.owner_url.replace("@/hotline?", f"@/own?options=-crole%3D{role}&")
+                for role in ("own_owner", "own_app")
+            )
+            upgrade(owner, application="own_app")
+            upgrade(owner, application="own_app")
+            assert (excess(owner), excess(app)) == ("own_owner owns the journal", "")
+        finally:
+            admin.execute("DROP DATABASE own WITH (FORCE)")
+            admin.execute("DROP ROLE own_owner")
+            admin.execute("DROP ROLE own_app")
+
+
 def test_a_cluster_of_an_older_release_gets_the_application_s_role(short_folder: Path) -> None:
     server = _server(short_folder)
     server.start()

@@ -11,12 +11,12 @@ from cases import recordings
 from cases.duty import set_wanted
 from cases.phones import new_secret
 from hotline.home import Home
-from storage import vault
 from storage.database import Database
 from storage.files import content, is_sealed
 from storage.server import EmbeddedServer
 from storage.tables import Call, Person, PersonDuty, Recording
 from tests.hotline.city import City, wait_for
+from tests.keyring import borrow_keys
 from tests.real.phone import Phone, answered
 
 pytestmark = pytest.mark.real
@@ -26,10 +26,8 @@ pytestmark = pytest.mark.real
 def database(city: City) -> Iterator[Database]:
     home = Home(city.home)
     database = Database(EmbeddedServer(home.postgres_data, home.run, "hotline").url)
-    ours = vault.installed().folder
-    vault.install(home.keys)
+    borrow_keys(home)
     yield database
-    vault.install(ours)
     database.close()
 
 

@@ -23,6 +23,7 @@ from storage.database import Database
 from storage.server import EmbeddedServer
 from storage.viewer import Role
 from tests.hotline.city import City, Running
+from tests.keyring import borrow_keys
 from tests.real.asterisk_lab import LINE, TRUNK
 from tests.real.desk.city import Seat, launch
 from tests.real.ports import free_port
@@ -91,6 +92,7 @@ class House(Telephony):
 
     def up(self) -> None:
         self.running = self.city.up().wait_up()
+        borrow_keys(self.home)
 
     def down(self) -> None:
         """Ctrl-C, and every process of the home is gone."""

@@ -27,6 +27,7 @@ from storage.server import EmbeddedServer
 from storage.tables import Call, CallLeg, CallStep, Person, PersonDuty, Recording
 from telephony.asterisk import AsteriskServer, find
 from tests.hotline.city import City, Running
+from tests.keyring import borrow_keys
 from tests.real.levels import loudest
 from tests.real.phone import Leg, Phone, answered
 from tests.real.waiting import until
@@ -91,6 +92,7 @@ class Town:
 
     def start(self) -> "Town":
         self.up = self._up()
+        borrow_keys(self.home)
         with self.database.session() as session:
             session.execute(update(Person).where(Person.role == "agent").values(phone="hardware"))
             agents = session.scalars(select(Person).where(Person.phone == "hardware")).all()

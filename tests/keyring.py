@@ -7,7 +7,7 @@ from storage import vault
 
 
 def borrow_keys(home: Home) -> None:
-    """From now on this process reads what that home's programs have sealed, and seals so that they can read it."""
+    """From now on this process reads what that home's programs have sealed, and seals for them."""
     ring = vault.installed()
     for file in home.keys.glob("*.json"):
         shutil.copy(file, ring.folder)

@@ -21,7 +21,8 @@ from cases.history import record_history
 from cases.offers import read_call
 from cases.permissions import Action
 from cases.visible import visible_recordings, visible_tickets
-from storage.tables import Call, Caller, CallLeg, CallStep, Person, Recording, Ticket, TicketCall
+from storage.staff import Person
+from storage.tables import Call, Caller, CallLeg, CallStep, Recording, Ticket, TicketCall
 from storage.viewer import Viewer
 from web.login import needs, services
 from web.render import page, translate

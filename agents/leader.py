@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from cases import duty, offers
 from cases.duty import Duty
 from cases.permissions import Action
-from storage.tables import Person
+from storage.staff import Person
 from storage.viewer import Role, Viewer
 from telephony.ami import AmiError, AmiLink
 from telephony.channels import Channels, is_callers

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from cases import units
 from cases.lab import real_person
 from cases.permissions import Action
-from storage.tables import Person
+from storage.staff import Person
 from storage.viewer import Viewer
 from web.login import needs, services
 from web.render import page

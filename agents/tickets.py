@@ -22,7 +22,8 @@ from cases.states import OPEN, TICKET, Event, State
 from cases.ticket_form import TicketForm
 from cases.tickets import TicketSearch, change_ticket, list_tickets, move_ticket, open_ticket
 from cases.visible import reaches
-from storage.tables import Ticket, Unit
+from storage.staff import Unit
+from storage.tables import Ticket
 from storage.viewer import Viewer
 from web.faults import Refused
 from web.login import needs, services

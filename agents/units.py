@@ -11,7 +11,8 @@ from cases import units
 from cases.errors import Refused as Faulty
 from cases.permissions import Action
 from cases.visible import reaches
-from storage.tables import Ticket, Unit
+from storage.staff import Unit
+from storage.tables import Ticket
 from storage.viewer import Viewer
 from web.faults import Refused
 from web.login import needs, services

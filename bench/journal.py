@@ -21,7 +21,8 @@ from storage import vault
 from storage.database import Database
 from storage.migrate import upgrade
 from storage.server import EmbeddedServer
-from storage.tables import Journal, Person
+from storage.staff import Person
+from storage.tables import Journal
 from storage.viewer import Role, Viewer
 
 SEALED_EACH_SECONDS = 1.0  # sixty times as often as the clock does

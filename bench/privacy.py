@@ -31,7 +31,8 @@ from bench.journal import server
 from cases.visible import visible_tickets
 from storage.database import Database
 from storage.secret import Secret
-from storage.tables import Named, Person, Recusal, Ticket, TicketUnit, Unit
+from storage.staff import Person, Unit
+from storage.tables import Named, Recusal, Ticket, TicketUnit
 from storage.viewer import Role, Viewer
 
 PAGE = 51  # rows, as the lists ask for them

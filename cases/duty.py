@@ -12,7 +12,7 @@ from cases import journal, lab
 from cases.errors import NotAllowed, Refused
 from cases.permissions import Action, may, rule
 from storage.notify import notify
-from storage.tables import Person, PersonDuty
+from storage.staff import Person, PersonDuty
 from storage.viewer import Role, Viewer
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from cases import lab, people
 from cases.logins import hashed
-from storage.tables import FirstLink, Person
+from storage.staff import FirstLink, Person
 from storage.viewer import Role
 
 GOOD_FOR = timedelta(hours=1)

@@ -14,7 +14,8 @@ from cases.journal import SUBJECTS
 from cases.lab import real_person
 from cases.permissions import Action, demand, rule
 from cases.visible import visible_calls, visible_recordings, visible_tickets
-from storage.tables import Call, Journal, Person, Recording, Ticket
+from storage.staff import Person
+from storage.tables import Call, Journal, Recording, Ticket
 from storage.viewer import Viewer
 
 Subject = Literal["call", "ticket", "recording"]

@@ -10,7 +10,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from storage.tables import Call, CallLeg, CallStep, Person, Recording
+from storage.staff import Person
+from storage.tables import Call, CallLeg, CallStep, Recording
 
 ORIGIN = "lab"
 AGENT = "e1ab00000"

@@ -17,7 +17,7 @@ from cases.errors import NotVisible
 from cases.permissions import Action
 from cases.phones import SESSION_IDLE, SESSION_LONGEST
 from storage.notify import Note, notify_all
-from storage.tables import KnownBrowser, Person, WebSession
+from storage.staff import KnownBrowser, Person, WebSession
 from storage.viewer import Role, Viewer
 
 CODE_WITHIN = timedelta(minutes=10)  # of the password

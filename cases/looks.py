@@ -18,7 +18,8 @@ from cases.sealed import hanging_together
 from cases.search import Search, newest
 from cases.ticket_numbers import called
 from cases.visible import visible_calls, visible_tickets
-from storage.tables import Call, Journal, Person, Recording, Ticket, TicketCall
+from storage.staff import Person
+from storage.tables import Call, Journal, Recording, Ticket, TicketCall
 from storage.viewer import Viewer
 
 LISTED_AGAIN_AFTER = timedelta(minutes=15)

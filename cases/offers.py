@@ -32,7 +32,8 @@ from cases.sealed import missing_call
 from cases.states import OPEN
 from cases.visible import OFFERED, name, visible_calls, visible_tickets
 from routing.numbers import display
-from storage.tables import Call, Caller, CallLeg, Draft, Named, PersonDuty, Ticket, TicketCall
+from storage.staff import PersonDuty
+from storage.tables import Call, Caller, CallLeg, Draft, Named, Ticket, TicketCall
 from storage.viewer import Viewer
 
 EARLIER_CALLS = 10

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from cases import journal, lab, logins, units
 from cases.errors import Refused
 from cases.permissions import NOTHING, Action, Scope, cell, rule
-from storage.tables import Person, PersonDuty, Unit
+from storage.staff import Person, PersonDuty, Unit
 from storage.viewer import STAFF, Role, Viewer
 
 SHORTEST_PASSWORD = 8

@@ -19,7 +19,8 @@ from cases.offers import Pop
 from cases.permissions import Action, demand, may, rule
 from cases.ticket_form import TicketForm
 from cases.visible import reaches, visible_calls, visible_tickets
-from storage.tables import Call, Caller, CallStep, PersonDuty, Ticket
+from storage.staff import PersonDuty
+from storage.tables import Call, Caller, CallStep, Ticket
 from storage.viewer import Viewer
 
 HIDDEN = "****"

@@ -17,7 +17,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from cases.errors import Refused
-from storage.tables import Person, WebSession
+from storage.staff import Person, WebSession
 from storage.viewer import Role
 
 REALM = "hotline"

@@ -17,7 +17,8 @@ from cases.search import OfCalls, newest, of_calls
 from cases.ticket_numbers import called
 from cases.visible import visible_recordings, visible_tickets
 from storage.files import Plain, Sealed, opened
-from storage.tables import Call, CallLeg, CallStep, Person, Recording, TicketCall
+from storage.staff import Person
+from storage.tables import Call, CallLeg, CallStep, Recording, TicketCall
 from storage.viewer import Viewer
 
 LEDGER_LOOKS_BACK = timedelta(days=30)  # for calls without recording: not over the years at each sweep

@@ -17,7 +17,8 @@ from cases.lab import real_person
 from cases.permissions import Action, demand, rule
 from cases.ticket_numbers import called
 from cases.visible import visible_calls, visible_tickets
-from storage.tables import Call, Person, Recusal, Ticket
+from storage.staff import Person
+from storage.tables import Call, Recusal, Ticket
 from storage.viewer import Viewer
 
 Kind = Literal["call", "ticket"]

@@ -17,9 +17,10 @@ from cases import journal, recordings
 from cases.holds import call_is_held, ticket_is_held
 from cases.states import OPEN
 from routing.policy import Retention
+from storage.base import Base
+from storage.staff import WebSession
 from storage.tables import (
     Attachment,
-    Base,
     Call,
     Caller,
     Draft,
@@ -28,7 +29,6 @@ from storage.tables import (
     Ticket,
     TicketCall,
     TicketNumber,
-    WebSession,
 )
 
 BATCH = 100

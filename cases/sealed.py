@@ -24,7 +24,8 @@ from cases.visible import POLICY, TAKEN, reaches, visible_calls, visible_tickets
 from routing.policy import Policy
 from storage import tables
 from storage.notify import notify
-from storage.tables import Call, Caller, CallerNumber, Draft, Named, Person, Ticket, TicketCall
+from storage.staff import Person
+from storage.tables import Call, Caller, CallerNumber, Draft, Named, Ticket, TicketCall
 from storage.viewer import Viewer
 
 Kind = Literal["call", "ticket"]

@@ -25,7 +25,8 @@ from cases.visible import name, name_readers, visible_calls, visible_recordings,
 from routing.policy import Policy
 from storage import outbox
 from storage.notify import notify
-from storage.tables import Call, Caller, CallerNumber, Recording, Ticket, TicketCall, Unit
+from storage.staff import Unit
+from storage.tables import Call, Caller, CallerNumber, Recording, Ticket, TicketCall
 from storage.viewer import Viewer
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from cases import journal, permissions
 from cases.errors import Refused
 from cases.permissions import Action
-from storage.tables import Person, RecoveryCode, Totp
+from storage.staff import Person, RecoveryCode, Totp
 from storage.viewer import Viewer
 
 STEP_SECONDS = 30

@@ -15,7 +15,8 @@ from cases.ticket_numbers import called
 from cases.visible import name, visible_tickets
 from routing.policy import HandlingUnit
 from storage.notify import notify
-from storage.tables import Person, Recusal, Ticket, TicketUnit, Unit
+from storage.staff import Person, Unit
+from storage.tables import Recusal, Ticket, TicketUnit
 from storage.viewer import Role, Viewer
 
 

@@ -13,7 +13,8 @@ from cases.sealed import listeners, missing_ticket
 from cases.ticket_numbers import called
 from cases.visible import visible_tickets
 from storage.notify import notify
-from storage.tables import Call, Named, Person, Ticket, TicketCall, Unsealing
+from storage.staff import Person
+from storage.tables import Call, Named, Ticket, TicketCall, Unsealing
 from storage.viewer import Viewer
 
 LAPSES_AFTER = timedelta(days=7)

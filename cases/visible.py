@@ -23,12 +23,12 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from cases.permissions import Action, Scope, cell
 from routing.policy import Policy
+from storage.staff import Person
 from storage.tables import (
     Call,
     CallLeg,
     HandedOver,
     Named,
-    Person,
     Recording,
     Recusal,
     Ticket,

@@ -35,7 +35,8 @@ from cases.ticket_form import TicketForm
 from cases.tickets import move_ticket, save_ticket
 from routing.policy import Policy
 from storage.database import Database
-from storage.tables import Outbox, Person, Ticket, Unit
+from storage.staff import Person, Unit
+from storage.tables import Outbox, Ticket
 from storage.viewer import Role, Viewer
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from cases import logins
 from hotline.settings import CHECKOUT
 from hotline.wiring import WiringError
 from storage.database import Database
-from storage.tables import Person
+from storage.staff import Person
 from storage.viewer import COMMAND_LINE, Viewer
 from web.messages import Catalogue
 

@@ -25,9 +25,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
+from storage.base import Base
 from storage.database import Database, DatabaseAway
 from storage.secret import Secret
-from storage.tables import Attachment, Base, Recording, VaultKey
+from storage.tables import Attachment, Recording, VaultKey
 from storage.vault import ID_BYTES, VaultError, installed, key_id_of
 
 _PROOF = "vault_key.proof"

@@ -9,9 +9,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from storage.base import Base
 from storage.database import DatabaseAway
 from storage.server import APPLICATION
-from storage.tables import APPEND_ONLY, Base
+from storage.tables import APPEND_ONLY
 
 _FOLDER = Path(__file__).resolve().parent / "migrations"
 _LOCK = 962299_001  # advisory lock: one migration at a time

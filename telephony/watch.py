@@ -17,7 +17,8 @@ from cases.calls import Step, note_steps
 from cases.duty import set_live, set_wanted
 from storage.database import Database, DatabaseAway
 from storage.notify import notify
-from storage.tables import Call, Person, PersonDuty
+from storage.staff import Person, PersonDuty
+from storage.tables import Call
 from telephony import duty
 from telephony.ami import AmiDown, AmiError, AmiLink, Message, Snapshot
 from telephony.live import Fact, Held, Live, Offer, Picture, QueueMoved

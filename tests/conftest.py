@@ -10,11 +10,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import storage.tables  # noqa: F401 - every table
 from storage import vault
+from storage.base import Base
 from storage.database import Database
 from storage.migrate import upgrade
 from storage.server import EmbeddedServer
-from storage.tables import Base
 
 # The files that take longest, longest first: begun last, one of them would keep all other workers waiting.
 LONG = (

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from cases import logins, totp
 from cases.errors import Refused as Faults
-from storage.tables import Person
+from storage.staff import Person
 from web.attempts import Attempts
 from web.checks import Busy, Checks
 from web.faults import Refused

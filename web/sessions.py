@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from cases import lab, logins, totp
 from cases.logins import Begun
 from storage.database import Database, DatabaseAway
-from storage.tables import Person
+from storage.staff import Person
 from storage.viewer import Role, Viewer
 
 REMEMBERED_FOR = timedelta(minutes=30)

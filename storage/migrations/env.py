@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from storage.tables import Base
+import storage.tables  # noqa: F401 - every table
+from storage.base import Base
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
 with context.begin_transaction():

@@ -24,7 +24,8 @@ from doors.room import room as doors
 from routing.policy import Policy
 from storage.database import Database
 from storage.notify import Note, listen, notify
-from storage.tables import Attachment, Person, Recusal, Ticket
+from storage.staff import Person
+from storage.tables import Attachment, Recusal, Ticket
 from storage.viewer import Role, Viewer
 from tests.web.site import PASSWORD, record, ring, served
 from web.app import create_app

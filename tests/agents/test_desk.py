@@ -6,7 +6,8 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from storage.tables import Call, Draft, Named, PersonDuty, Ticket, TicketCall
+from storage.staff import PersonDuty
+from storage.tables import Call, Draft, Named, Ticket, TicketCall
 from tests.web.site import Site
 
 JSON = {"Accept": "application/json"}

@@ -23,7 +23,8 @@ from hotline.figures import Figures
 from hotline.home import Home
 from routing.policy import load
 from storage.notify import Note
-from storage.tables import Outbox, Person
+from storage.staff import Person
+from storage.tables import Outbox
 from storage.viewer import COMMAND_LINE, Role, Viewer
 from tests.agents.hunted import (
     CALLING,

@@ -24,7 +24,8 @@ from cases.ticket_form import TicketForm
 from cases.tickets import save_ticket
 from routing.numbers import normalise
 from routing.policy import load
-from storage.tables import Alarm, Call, Named, Person, Recusal, Ticket, TicketUnit
+from storage.staff import Person
+from storage.tables import Alarm, Call, Named, Recusal, Ticket, TicketUnit
 from storage.viewer import STAFF, Role, Viewer
 from tests.web.site import PASSWORD, POLICY, Site, record
 from tests.web.test_routes import actions, routes

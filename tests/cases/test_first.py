@@ -7,7 +7,7 @@ import pytest
 from cases import first
 from cases.errors import Refused
 from storage.database import Database
-from storage.tables import FirstLink
+from storage.staff import FirstLink
 from storage.viewer import Role
 from tests.cases.conftest import PASSWORD, Staff
 

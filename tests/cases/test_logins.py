@@ -9,7 +9,8 @@ from cases import logins
 from cases.errors import NotAllowed, NotVisible
 from cases.people import dismiss, set_password
 from storage.database import Database
-from storage.tables import Journal, KnownBrowser, Person, WebSession
+from storage.staff import KnownBrowser, Person, WebSession
+from storage.tables import Journal
 from storage.viewer import Viewer
 from tests.cases.conftest import PASSWORD, Staff
 from tests.cases.test_totp import code_at, proved

@@ -13,7 +13,8 @@ from cases.people import create_person, dismiss, misplaced, place, set_password
 from cases.phones import SESSION_IDLE, SESSION_LONGEST, phones
 from routing.policy import Policy
 from storage.database import Database
-from storage.tables import Journal, Person, WebSession
+from storage.staff import Person, WebSession
+from storage.tables import Journal
 from storage.viewer import Role
 from tests.cases.conftest import PASSWORD, Staff
 

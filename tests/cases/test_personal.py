@@ -14,7 +14,8 @@ from cases.ticket_form import TicketForm
 from cases.tickets import save_ticket
 from routing.policy import Policy
 from storage.database import Database
-from storage.tables import Call, Journal, PersonDuty, Ticket
+from storage.staff import PersonDuty
+from storage.tables import Call, Journal, Ticket
 from storage.viewer import Viewer
 from tests.cases.conftest import NewCall, Staff
 

@@ -9,7 +9,7 @@ from cases import logins, phones
 from cases.errors import Refused
 from cases.people import create_person, dismiss
 from storage.database import Database
-from storage.tables import Person
+from storage.staff import Person
 from storage.viewer import Role
 from tests.cases.conftest import PASSWORD, Staff
 

@@ -13,7 +13,8 @@ from cases.tickets import open_ticket, save_ticket
 from cases.visible import visible_calls, visible_recordings, visible_tickets
 from routing.policy import Policy
 from storage.database import Database
-from storage.tables import Journal, Person, Recusal
+from storage.staff import Person
+from storage.tables import Journal, Recusal
 from storage.viewer import Role, Viewer
 from tests.cases.conftest import NOW, PASSWORD, NewCall, Staff
 

@@ -17,11 +17,11 @@ from cases.ticket_form import TicketForm
 from cases.tickets import move_ticket, save_ticket
 from routing.policy import Policy
 from storage import files, vault
+from storage.base import Base
 from storage.database import Database
 from storage.files import Writing, content, writing
 from storage.tables import (
     Attachment,
-    Base,
     Call,
     Caller,
     CallerNumber,

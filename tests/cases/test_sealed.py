@@ -20,7 +20,8 @@ from cases.tickets import TicketSearch, change_ticket, list_tickets, move_ticket
 from cases.visible import visible_recordings
 from routing.policy import Policy
 from storage.database import Database
-from storage.tables import Call, Caller, CallerNumber, Journal, Named, Person, Recording, Ticket
+from storage.staff import Person
+from storage.tables import Call, Caller, CallerNumber, Journal, Named, Recording, Ticket
 from storage.viewer import Role, Viewer
 from tests.cases.conftest import NOW, PASSWORD, NewCall, Staff
 

@@ -9,7 +9,8 @@ from sqlalchemy import select, text
 from cases import totp
 from cases.errors import NotAllowed, Refused
 from storage.database import Database
-from storage.tables import Journal, RecoveryCode
+from storage.staff import RecoveryCode
+from storage.tables import Journal
 from storage.viewer import Viewer
 from tests.cases.conftest import Staff
 

@@ -12,7 +12,8 @@ from cases.tickets import TicketSearch as Search
 from cases.tickets import change_ticket, list_tickets, open_ticket, save_ticket
 from routing.policy import Policy
 from storage.database import Database
-from storage.tables import Journal, Named, Person, Ticket, TicketUnit, Unit
+from storage.staff import Person, Unit
+from storage.tables import Journal, Named, Ticket, TicketUnit
 from storage.viewer import Role, Viewer
 from tests.cases.conftest import NOW, PASSWORD, NewCall, Staff
 

@@ -23,8 +23,9 @@ from cases.ticket_form import TicketForm
 from cases.tickets import TicketSearch, change_ticket, list_tickets, move_ticket, open_ticket, save_ticket
 from cases.visible import visible_calls, visible_recordings, visible_tickets
 from routing.policy import Policy
+from storage.base import Base
 from storage.database import Database
-from storage.tables import Base, Call, Caller, Journal, Outbox, Recording, Ticket
+from storage.tables import Call, Caller, Journal, Outbox, Recording, Ticket
 from storage.viewer import COMMAND_LINE, Role, Viewer
 from tests.cases.conftest import NOW, NewCall, Staff
 

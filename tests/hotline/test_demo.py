@@ -17,7 +17,8 @@ from hotline import demo, demo_recordings
 from routing.policy import load
 from storage.database import Database
 from storage.files import content
-from storage.tables import Call, Outbox, Person, Recording, Ticket, TicketCall
+from storage.staff import Person
+from storage.tables import Call, Outbox, Recording, Ticket, TicketCall
 from storage.viewer import COMMAND_LINE, STAFF, Role, Viewer
 from telephony.ledger import Ledger, Swept
 

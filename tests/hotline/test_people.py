@@ -14,7 +14,7 @@ from hotline.cli import app
 from hotline.home import Home
 from storage.database import Database
 from storage.server import EmbeddedServer
-from storage.tables import Person
+from storage.staff import Person
 from tests.hotline.city import City, Running
 from tests.real.phone import Phone
 

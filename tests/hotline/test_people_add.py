@@ -14,7 +14,7 @@ from cases import logins, units
 from hotline.cli import app
 from routing.policy import load
 from storage.database import Database
-from storage.tables import Person, Unit
+from storage.staff import Person, Unit
 
 POLICY = Path(__file__).resolve().parents[2] / "policies" / "mianyang-962299.toml"
 Run = Callable[..., Result]

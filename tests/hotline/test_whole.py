@@ -14,7 +14,8 @@ from hotline.home import Home
 from storage.database import Database
 from storage.files import content, is_sealed
 from storage.server import EmbeddedServer
-from storage.tables import Call, Person, PersonDuty, Recording
+from storage.staff import Person, PersonDuty
+from storage.tables import Call, Recording
 from tests.hotline.city import City, wait_for
 from tests.keyring import borrow_keys
 from tests.real.phone import Phone, answered

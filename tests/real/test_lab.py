@@ -20,7 +20,8 @@ from hotline.check import Finding
 from hotline.lab import check
 from hotline.lab.ground import Ground, ground
 from hotline.settings import load
-from storage.tables import Call, Journal, Person, Recording
+from storage.staff import Person
+from storage.tables import Call, Journal, Recording
 from storage.viewer import COMMAND_LINE
 from tests.real.ports import free_port
 from tests.real.town import Town, a_town

@@ -8,7 +8,7 @@ import pytest
 from cases import logins, phones
 from cases.people import create_person, dismiss
 from storage.database import Database
-from storage.tables import Person, WebSession
+from storage.staff import Person, WebSession
 from storage.viewer import Role
 from telephony import phone_secrets
 from telephony.ami import AmiLink

@@ -24,7 +24,8 @@ from hotline.settings import CHECKOUT
 from storage.database import Database, DatabaseAway
 from storage.files import content
 from storage.server import EmbeddedServer
-from storage.tables import Call, CallLeg, CallStep, Person, PersonDuty, Recording
+from storage.staff import Person, PersonDuty
+from storage.tables import Call, CallLeg, CallStep, Recording
 from telephony.asterisk import AsteriskServer, find
 from tests.hotline.city import City, Running
 from tests.keyring import borrow_keys

@@ -16,10 +16,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from storage.base import Base
 from storage.database import Database, DatabaseAway
 from storage.migrate import current, excess, newest, upgrade
 from storage.server import EmbeddedServer, ServerError
-from storage.tables import Base
 from tests.real.freezing import frozen
 from tests.real.waiting import until
 

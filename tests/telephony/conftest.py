@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from storage.database import Database
-from storage.tables import Person
+from storage.staff import Person
 from telephony.cel import CelReader
 from tests.ivr.test_inbound import a_policy
 

@@ -11,7 +11,8 @@ from cases.errors import NotVisible
 from cases.offers import end_offers, offered
 from cases.visible import name
 from storage.database import Database
-from storage.tables import Call, CallLeg, Journal, Named, PersonDuty
+from storage.staff import PersonDuty
+from storage.tables import Call, CallLeg, Journal, Named
 from storage.viewer import Role, Viewer
 from telephony.lost import end_lost_calls
 from tests.ivr.test_inbound import a_policy

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, sync_pl
 
 from cases import logins, people, units
 from cases.permissions import NOTHING, cell
-from storage.tables import Person
+from storage.staff import Person
 from storage.viewer import STAFF, Role
 from tests.web.site import PASSWORD, Site
 from tests.web.test_routes import actions, app_of, routes

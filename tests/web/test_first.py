@@ -9,7 +9,7 @@ from agents.room import room
 from cases import first
 from routing.policy import load
 from storage.database import Database
-from storage.tables import Person
+from storage.staff import Person
 from tests.web.site import PASSWORD, POLICY, Site
 from web.app import create_app
 from web.services import Services

@@ -18,7 +18,8 @@ from schemathesis.specs.openapi.checks import (
 from sqlalchemy import select
 
 from cases import logins, people, units
-from storage.tables import Attachment, Person, Ticket
+from storage.staff import Person
+from storage.tables import Attachment, Ticket
 from storage.viewer import STAFF, Role
 from tests.web.site import PASSWORD, Site
 from tests.web.test_routes import app_of

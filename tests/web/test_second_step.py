@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete
 
 from cases import totp
-from storage.tables import RecoveryCode, Totp
+from storage.staff import RecoveryCode, Totp
 from storage.viewer import Role
 from tests.web.site import PASSWORD, Site
 from web.attempts import FREE_TRIES, Attempts

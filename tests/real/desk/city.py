@@ -25,7 +25,8 @@ from ivr.spool import Spool
 from routing.policy import load
 from storage.database import Database
 from storage.notify import listen
-from storage.tables import Call, Person
+from storage.staff import Person
+from storage.tables import Call
 from storage.viewer import Role, Viewer
 from telephony import phone_secrets
 from telephony.agi_server import AgiServer

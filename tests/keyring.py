@@ -11,4 +11,4 @@ def borrow_keys(home: Home) -> None:
     ring = vault.installed()
     for file in home.keys.glob("*.json"):
         shutil.copy(file, ring.folder)
-    ring.keys()
+    ring.ring()

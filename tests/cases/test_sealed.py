@@ -17,7 +17,7 @@ from cases.recusals import recuse_self
 from cases.states import Event
 from cases.ticket_form import TicketForm
 from cases.tickets import TicketSearch, change_ticket, list_tickets, move_ticket, open_ticket, save_ticket
-from cases.visible import visible_recordings
+from cases.visible import name, visible_recordings
 from routing.policy import Policy
 from storage.database import Database
 from storage.staff import Person
@@ -363,7 +363,8 @@ def test_every_way_of_looking_stands_in_the_list(
             list_tickets(session, staff.agent, TicketSearch())
             list_calls(session, staff.agent, CallSearch())
     with database.session() as session:
-        find_recordings(session, staff.agent, RecordingSearch())
+        name(session, staff.leader.person_id, "offered", call_id=matter.call_id)
+        assert find_recordings(session, staff.leader, RecordingSearch())
     with database.session() as session:
         looks = list_looks(session, second, LookSearch())
         assert sorted(look.act for look in looks) == [
@@ -371,7 +372,8 @@ def test_every_way_of_looking_stands_in_the_list(
             *("ticket.listed", "ticket.read"),
         ]
         assert {(look.person, look.address, look.tickets) for look in looks} == {
-            ("Agent", "192.0.2.1", (matter.number,))
+            ("Agent", "192.0.2.1", (matter.number,)),
+            ("Leader", "192.0.2.1", (matter.number,)),
         }
         rules = {look.act: look.rule for look in looks}
         assert rules["ticket.read"] == "agent/see_tickets/named"

@@ -8,7 +8,11 @@ from storage import vault
 
 def borrow_keys(home: Home) -> None:
     """From now on this process reads what that home's programs have sealed, and seals for them."""
-    ring = vault.installed()
+    try:
+        ring = vault.installed()
+    except vault.VaultError:  # a test's own process, which has none of its own
+        vault.install(home.keys)
+        return
     for file in home.keys.glob("*.json"):
         shutil.copy(file, ring.folder)
     ring.ring()

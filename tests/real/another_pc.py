@@ -202,7 +202,7 @@ class Visit:
         agent.go_ready()
         self.found["sockets"] = sockets
         self.found["secure_context"] = agent.page.evaluate("isSecureContext && !!navigator.mediaDevices")
-        self.found["cookies"] = {one["name"].partition("_")[0]: one["secure"] for one in context.cookies()}
+        self.found["cookies"] = {one["name"]: one["secure"] for one in context.cookies()}
         return agent
 
     def _talk(self, agent: Seat) -> SippCall:

@@ -131,7 +131,7 @@ class House(Telephony):
     def hire(self, login: str, extension: str) -> None:
         """One more agent, known to Asterisk at once."""
         with self.database.session() as session:
-            people.create_person(session, login, "新同事", Role.AGENT, DEMO_PASSWORD, extension)
+            people.create_person(session, login, "新同事", Role.AGENT, DEMO_PASSWORD, extension, demo=True)
         self.reload()
 
     # ---- calls -----------------------------------------------------------------------------------------

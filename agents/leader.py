@@ -8,6 +8,7 @@ from cases import duty, offers
 from cases.duty import Duty
 from cases.permissions import Action
 from storage.staff import Person
+from storage.tables import Call
 from storage.viewer import Role, Viewer
 from telephony.ami import AmiError, AmiLink
 from telephony.channels import Channels, is_callers
@@ -40,7 +41,7 @@ def call_leader(
         leader = _free(at.ami, leaders)
         if leader is None:
             raise Refused("desk.no_leader", status=409)
-        _ring(at.ami, leader[1], call.id, channel, f"{who.name} → {call.line}")
+        _ring(at.ami, leader[1], call, channel, f"{who.name} → {call.line}")
     except AmiError as error:
         raise Refused("desk.ami_away", status=503) from error
     return {"message": t("desk.leader_called", name=leader[0].name)}
@@ -70,7 +71,8 @@ def caller_channel(link: AmiLink, call_id: str, endpoint: str) -> str:
     return channel
 
 
-def _ring(link: AmiLink, endpoint: str, call_id: str, channel: str, shown: str) -> None:
+def _ring(link: AmiLink, endpoint: str, call: Call, channel: str, shown: str) -> None:
+    """As the queue rings an agent: with the token that lets her see whom she is called in to help."""
     link.action(
         "Originate",
         Channel=f"PJSIP/{endpoint}",
@@ -80,5 +82,9 @@ def _ring(link: AmiLink, endpoint: str, call_id: str, channel: str, shown: str) 
         Timeout=str(RING_SECONDS * 1000),
         CallerID=shown,
         Async="true",
-        Variable=[f"HOTLINE_BARGE={channel}", f"PJSIP_HEADER(add,X-Hotline-Call)={call_id}"],
+        Variable=[
+            f"HOTLINE_BARGE={channel}",
+            f"PJSIP_HEADER(add,X-Hotline-Call)={call.id}",
+            f"PJSIP_HEADER(add,X-Hotline-Offer)={call.offer_token}",
+        ],
     )

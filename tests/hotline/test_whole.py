@@ -27,7 +27,6 @@ pytestmark = pytest.mark.real
 def database(city: City) -> Iterator[Database]:
     home = Home(city.home)
     database = Database(EmbeddedServer(home.postgres_data, home.run, "hotline").url)
-    borrow_keys(home)
     yield database
     database.close()
 
@@ -45,6 +44,7 @@ def agents_phone(city: City, database: Database) -> tuple[Phone, int]:
 
 def test_a_call_reaches_an_agent_and_leaves_its_record_and_recording(city: City, database: Database) -> None:
     running = city.up().wait_up()
+    borrow_keys(Home(city.home))
     phone, person_id = agents_phone(city, database)
 
     def on_duty() -> bool:

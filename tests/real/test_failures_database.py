@@ -69,7 +69,7 @@ def call_seen(town: Town, call_id: str) -> Call | None:
 def test_calls_are_taken_for_a_minute_without_the_database_and_are_whole_in_the_record_afterwards(
     server: EmbeddedServer,
 ) -> None:
-    with a_town(HOTLINE_DATABASE_URL=server.url) as town:
+    with a_town(HOTLINE_DATABASE_URL=server.url, HOTLINE_DATABASE_OWNER_URL=server.owner_url) as town:
         desk = Desk(town).log_in("agent1")
         before = town.talk(400)
         server.stop()

@@ -137,8 +137,8 @@ class Sealer:
         if self._note is None:
             with self._database.session() as session:
                 last_id = session.scalars(text("SELECT last_value FROM journal_id_seq")).one()
-                # Afterwards: who has an id up to that one has a transaction below this one, or will have
-                # within a moment, which is what the minute is for.
+                # Afterwards: who has an id up to that one has a transaction below this one, because the
+                # journal's trigger numbers it first.
                 xid = session.scalars(_XMAX).one()
             self._note = _Note(last_id, xid, time.monotonic())
         return made

@@ -24,7 +24,7 @@ def test_a_citys_numbers_are_announced_in_two_lines_however_many(
 ) -> None:
     policy, printed = load(CHECKOUT / f"policies/{city}.toml"), StringIO()
     up = Up(Settings(home=tmp_path), Home(tmp_path), Console(file=printed, width=200))
-    up._announce(policy, [])
+    up._announce(policy, [], "")
     lines = [line.strip() for line in printed.getvalue().splitlines()]
     first = policy.lines[0]
     assert [line for line in lines if "sip:" in line or "more numbers" in line] == [

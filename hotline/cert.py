@@ -6,10 +6,8 @@ holds the server's key and then its chain, in one file so that no reader meets h
 
 import contextlib
 import ipaddress
-import os
 import re
 import socket
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +21,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from storage.whole import write_whole
 
 MOST_DAYS = 825  # browsers refuse a server certificate that is meant to last longer
 SOON = timedelta(days=30)  # time enough to bring another one to every PC
@@ -201,12 +201,12 @@ class Keeper:
             .add_extension(x509.NameConstraints(_permitted(names), None), critical=True)
             .sign(key, hashes.SHA256())
         )
-        _write(self.ca_key, _pem_key(key), 0o600)
-        _write(self.ca, made.public_bytes(serialization.Encoding.PEM), 0o644)
+        write_whole(self.ca_key, _pem_key(key))
+        write_whole(self.ca, made.public_bytes(serialization.Encoding.PEM), mode=0o644)
 
     def _write(self, key: CertificateIssuerPrivateKeyTypes, chain: Iterable[x509.Certificate]) -> None:
         pem = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain)
-        _write(self.server, _pem_key(key) + pem, 0o600)
+        write_whole(self.server, _pem_key(key) + pem)
 
 
 def machine_names() -> list[str]:
@@ -354,18 +354,3 @@ def _require_for_servers(certificate: x509.Certificate, file: Path) -> None:
         uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         if ExtendedKeyUsageOID.SERVER_AUTH not in uses:
             raise CertError(f"{file} is not for servers: have it issued for TLS servers (serverAuth)")
-
-
-def _write(file: Path, content: bytes, mode: int) -> None:
-    """Whole or not at all."""
-    descriptor, part = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # made with mode 0600
-    try:
-        with os.fdopen(descriptor, "wb") as out:
-            os.fchmod(descriptor, mode)
-            out.write(content)
-            out.flush()
-            os.fsync(descriptor)
-        Path(part).replace(file)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise

@@ -5,8 +5,6 @@ made anew, does not hold it any more.
 """
 
 import json
-import os
-import tempfile
 from datetime import UTC, datetime, time, timedelta
 from itertools import islice
 from pathlib import Path
@@ -20,6 +18,7 @@ from cases.chain import Finding, Head, Sealer, Verdict, Verifier
 from storage import vault
 from storage.database import Database
 from storage.vault import Key
+from storage.whole import write_whole
 
 NIGHT = time(3, 0)
 TOLD_AT_MOST = 100  # findings: a table that was emptied is one fact, not a million
@@ -49,12 +48,7 @@ class Witness:
     def note(self, head: Head) -> None:
         """Whole or not at all, for the owner alone."""
         told = {"seal": head.id, "last_id": head.last_id, "hash": head.hash.hex()}
-        descriptor, part = tempfile.mkstemp(dir=self._file.parent, prefix=f".{self._file.name}.")
-        with os.fdopen(descriptor, "w") as out:
-            json.dump(told, out)
-            out.flush()
-            os.fsync(descriptor)
-        Path(part).replace(self._file)
+        write_whole(self._file, json.dumps(told).encode())
 
 
 def verify(

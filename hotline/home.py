@@ -7,10 +7,11 @@ import os
 import pwd
 import secrets
 import stat
-import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from storage.whole import write_whole
 
 LONGEST_RUN_FOLDER = 80  # bytes; with a socket's name behind it this fits the kernel's 108
 SERVICE_USER = "hotline"
@@ -219,23 +220,11 @@ class Home:
                 f"{file} is damaged ({why}): delete it, a new one is made and everybody logs in anew"
             ) from why
         made = Secrets(ami_secret=secrets.token_urlsafe(32), session_key=secrets.token_urlsafe(32))
-        _write_private(file, json.dumps({"ami_secret": made.ami_secret, "session_key": made.session_key}))
+        told = {"ami_secret": made.ami_secret, "session_key": made.session_key}
+        with contextlib.suppress(FileExistsError):
+            write_whole(file, json.dumps(told).encode(), over=False)
         self.hand_over()
         return self.secrets()  # as read back: another process may have been first
-
-
-def _write_private(file: Path, text: str) -> None:
-    """Written in full under another name, then linked: never half a file, never over an older one."""
-    descriptor, part = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # made with mode 0600
-    try:
-        with os.fdopen(descriptor, "w") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(descriptor)
-        with contextlib.suppress(FileExistsError):
-            file.hardlink_to(part)
-    finally:
-        Path(part).unlink()
 
 
 def _refuse_a_stranger(folder: Path) -> None:

@@ -20,6 +20,7 @@ from routing.policy import Policy
 from routing.route import Ending, HangUp, ToQueue
 from storage.database import Database, DatabaseAway
 from storage.vault import installed
+from storage.whole import sync_folder
 
 IMPORT_SECONDS = 5.0
 KEPT_ASIDE = ".refused"  # a file that cannot be imported is kept for a person to look at
@@ -76,7 +77,7 @@ class Spool:
             file.flush()
             os.fsync(file.fileno())
         draft.rename(self._folder / name)
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
 
     def waiting(self) -> list[Path]:
         """The files that wait, oldest first."""
@@ -135,11 +136,3 @@ def _visit(plain: dict[str, Any]) -> Visit:
 
 def _ending(plain: dict[str, Any]) -> Ending:
     return ToQueue(**plain["ToQueue"]) if "ToQueue" in plain else HangUp(**plain["HangUp"])
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -25,6 +25,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from storage.vault import installed
+from storage.whole import sync_folder
 
 MAGIC = b"HLF1"
 CHUNK_BYTES = 64 * 1024
@@ -107,7 +108,7 @@ def writing(target: Path, context: str) -> Iterator[Writing]:
         half.replace(target)
     finally:
         half.unlink(missing_ok=True)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 class Sealed:
@@ -228,11 +229,3 @@ def _nonce(prefix: bytes, number: int, *, last: bool) -> bytes:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -31,6 +31,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from storage.whole import write_whole
+
 Purpose = Literal["fields", "twins", "files", "journal", "totp"]
 
 ID_BYTES, TWIN_BYTES, NONCE_BYTES, TAG_BYTES, SECRET_BYTES = 4, 16, 12, 16, 32
@@ -301,21 +303,7 @@ def _write(file: Path, key: KeyFile, *, fresh: bool = False) -> None:
         "secret": base64.b64encode(key.secret).decode(),
         "journal": base64.b64encode(key.journal).decode(),
     }
-    part = file.with_suffix(f".{secrets.token_hex(4)}")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-        json.dump(told, out, indent=1)
-        out.flush()
-        os.fsync(out.fileno())
-    owner = file.parent.stat()
-    if os.geteuid() == 0:
-        os.chown(part, owner.st_uid, owner.st_gid)
-    try:
-        if fresh:
-            file.hardlink_to(part)
-        else:
-            part.rename(file)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(file, json.dumps(told, indent=1).encode("ascii"), over=not fresh, folders_owner=True)
 
 
 @contextmanager

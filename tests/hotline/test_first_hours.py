@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.hotline.city import City, wait_for
-from tests.real.phone import Phone
+from tests.real.phone import Phone, is_refused
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 PASSWORD = "a long night"
@@ -47,11 +47,3 @@ def test_from_the_printed_link_to_a_phone_that_leaves_with_its_log_in(city: City
     assert weak.returncode == 0
     assert "agent1 log in with the demo's password, and this is no demo" in city.command("check").stdout
     assert running.stop() == 0, running.said
-
-
-def is_refused(phone: Phone) -> bool:
-    try:
-        phone.register()
-    except AssertionError:
-        return True
-    return False

@@ -400,6 +400,15 @@ class Phone:
         self.rung.put(leg)
 
 
+def is_refused(phone: Phone) -> bool:
+    """It may not register."""
+    try:
+        phone.register()
+    except AssertionError:
+        return True
+    return False
+
+
 def answered(leg: Leg, limit_seconds: float = 20.0) -> Leg:
     """Wait until our own call is answered; AssertionError with the code if it is refused."""
     until(lambda: leg.up or leg.ended, "an answer", limit_seconds)

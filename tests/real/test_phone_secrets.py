@@ -14,7 +14,7 @@ from telephony import phone_secrets
 from telephony.ami import AmiLink
 from tests.real.agi_stand_in import AgiStandIn
 from tests.real.asterisk_lab import AMI_SECRET, LINE, MUSIC, Lab
-from tests.real.phone import Phone, answered
+from tests.real.phone import Phone, answered, is_refused
 from tests.real.waiting import until
 
 pytestmark = pytest.mark.real
@@ -87,14 +87,6 @@ def desk(lab: Lab, database: Database) -> Iterator[Desk]:
         link.stop()
         for each in sets:
             each.close()
-
-
-def is_refused(phone: Phone) -> bool:
-    try:
-        phone.register()
-    except AssertionError:
-        return True
-    return False
 
 
 def test_before_any_log_in_nobody_registers(desk: Desk) -> None:

@@ -32,8 +32,9 @@ from cases.visible import visible_tickets
 from storage.database import Database
 from storage.secret import Secret
 from storage.staff import Person, Unit
-from storage.tables import Named, Recusal, Ticket, TicketUnit
+from storage.tables import Named, Recusal, Ticket
 from storage.viewer import Role, Viewer
+from storage.work import SubOrder
 
 PAGE = 51  # rows, as the lists ask for them
 BATCH = 1000
@@ -135,9 +136,7 @@ def _fill(database: Database, owner: Engine, tickets: int) -> Viewer:
             sealed = [{"person_id": agent, "ticket_id": key, "why": "saved"} for key in ids[::SEALED_EVERY]]
             session.execute(insert(Named), sealed)
             unit = session.scalars(select(Unit.id)).one()
-            session.execute(
-                insert(TicketUnit), [{"ticket_id": k, "unit_id": unit} for k in ids[::SENT_EVERY]]
-            )
+            session.execute(insert(SubOrder), [{"ticket_id": k, "unit_id": unit} for k in ids[::SENT_EVERY]])
             recused = [{"person_id": agent, "ticket_id": key, "why": "kin"} for key in ids[::RECUSED_EVERY]]
             session.execute(insert(Recusal), recused)
     with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -20,7 +20,15 @@ class Action(StrEnum):
     SEE_TICKETS = "see_tickets"
     TAKE_CALLS = "take_calls"
     WRITE_TICKETS = "write_tickets"
+    SORT = "sort"
     CHARGE_UNITS = "charge_units"
+    HANDLE = "handle"
+    DECIDE = "decide"
+    CLOSE = "close"
+    VISIT = "visit"
+    SUPERVISE = "supervise"
+    REPORT_UP = "report_up"
+    INSTRUCT = "instruct"
     HEAR = "hear"
     SEARCH_RECORDINGS = "search_recordings"
     SEE_PERSONAL = "see_personal"
@@ -35,6 +43,11 @@ class Action(StrEnum):
     READ_JOURNAL = "read_journal"
     MANAGE_DUTY = "manage_duty"
     MANAGE_PEOPLE = "manage_people"
+    MANAGE_CITY = "manage_city"
+    READ_KNOWLEDGE = "read_knowledge"
+    EDIT_KNOWLEDGE = "edit_knowledge"
+    SEE_PARTIES = "see_parties"
+    MERGE_PARTIES = "merge_parties"
     SEE_ALARMS = "see_alarms"
 
 
@@ -54,7 +67,15 @@ MEANS: Mapping[Action, str] = {
     Action.SEE_TICKETS: "tickets in lists, and each one's page; her own recusal",
     Action.TAKE_CALLS: "the desk: its phone, its duty, the caller's record inside the ring",
     Action.WRITE_TICKETS: "write, change, attach to and move tickets; close calls",
-    Action.CHARGE_UNITS: "send a ticket to the unit that must act",
+    Action.SORT: "refuse, transfer, merge and split tickets",
+    Action.CHARGE_UNITS: "send a ticket to the unit that must act, and take it back",
+    Action.HANDLE: "act for a unit: take, reply, object, ask for time, pass down, tell of progress",
+    Action.DECIDE: "rule on objections, extensions and closing forms, where the policy says her role does",
+    Action.CLOSE: "submit the closing form",
+    Action.VISIT: "ask callers how it went, and note what they say",
+    Action.SUPERVISE: "urge units, supervise cases, end that",
+    Action.REPORT_UP: "report a case to a leader",
+    Action.INSTRUCT: "a leader's written word on what was reported to him",
     Action.HEAR: "play recordings",
     Action.SEARCH_RECORDINGS: "the page of all recordings",
     Action.SEE_PERSONAL: "names and numbers in full, at once",
@@ -69,6 +90,11 @@ MEANS: Mapping[Action, str] = {
     Action.READ_JOURNAL: "the journal's page",
     Action.MANAGE_DUTY: "change somebody else's duty",
     Action.MANAGE_PEOPLE: "the list of staff, their log-ins and second steps",
+    Action.MANAGE_CITY: "units, calendar and the directory of who handles what",
+    Action.READ_KNOWLEDGE: "the knowledge base",
+    Action.EDIT_KNOWLEDGE: "write it",
+    Action.SEE_PARTIES: "callers and enterprises as records, with their history",
+    Action.MERGE_PARTIES: "correct and merge them",
     Action.SEE_ALARMS: "alarms above every page",
 }
 
@@ -76,7 +102,7 @@ OVER: Mapping[Scope, str] = {
     Scope.NONE: "nothing",
     Scope.OWN: "calls that she took, tickets that she wrote",
     Scope.UNIT: "what was sent to her unit, or to one below it",
-    Scope.LINE: "what came by the published numbers that she leads",
+    Scope.LINE: "what came by the published numbers that she leads, or was reported to her",
     Scope.NAMED: "what she herself is named for",
     Scope.ALL: "every one",
 }
@@ -103,6 +129,8 @@ _DESK = {
     Action.HEAR: OWN,
     Action.SEE_PERSONAL: OWN,
     Action.SHOW_PERSONAL: ALL,
+    Action.READ_KNOWLEDGE: ORDINARY,
+    Action.SEE_PARTIES: ORDINARY,
 }
 
 PERMISSIONS: Mapping[Role, Mapping[Action, Cell]] = {
@@ -110,6 +138,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Cell]] = {
     Role.AGENT: _DESK,
     Role.SHIFT_LEADER: _DESK
     | {
+        Action.SORT: ALL,
         Action.HEAR: ALL,
         Action.SEARCH_RECORDINGS: ALL,
         Action.MANAGE_DUTY: ORDINARY,
@@ -121,21 +150,36 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Cell]] = {
         Action.WRITE_TICKETS: ALL,
         Action.CHARGE_UNITS: ALL,
         Action.SHOW_PERSONAL: ALL,
+        Action.SORT: ALL,
+        Action.HANDLE: ALL,
+        Action.DECIDE: ALL,
+        Action.CLOSE: ALL,
+        Action.REPORT_UP: ALL,
+        Action.READ_KNOWLEDGE: ORDINARY,
+        Action.SEE_PARTIES: ORDINARY,
+        Action.MERGE_PARTIES: ORDINARY,
     },
     Role.UNIT_CLERK: {
         Action.SEE_TICKETS: UNIT,
         Action.SHOW_PERSONAL: UNIT,
+        Action.HANDLE: UNIT,
+        Action.CLOSE: UNIT,
+        Action.READ_KNOWLEDGE: ORDINARY,
     },
     Role.REVIEWER: {
         Action.SEE_CALLS: ALL,
         Action.SEE_TICKETS: ALL,
         Action.WRITE_TICKETS: ALL,
+        Action.DECIDE: ALL,
+        Action.READ_KNOWLEDGE: ORDINARY,
     },
     Role.VISITOR: {
         Action.SEE_CALLS: ALL,
         Action.SEE_TICKETS: ALL,
         Action.HEAR: OWN,
         Action.SHOW_PERSONAL: ALL,
+        Action.VISIT: ALL,
+        Action.READ_KNOWLEDGE: ORDINARY,
     },
     Role.SUPERVISOR: {
         Action.SEE_CALLS: ALL,
@@ -147,16 +191,25 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Cell]] = {
         Action.RECUSE_OTHERS: ALL,
         Action.HOLD: ALL,
         Action.ERASE: ORDINARY,
+        Action.SUPERVISE: ALL,
+        Action.REPORT_UP: ALL,
+        Action.READ_KNOWLEDGE: ORDINARY,
+        Action.SEE_PARTIES: ORDINARY,
+        Action.MERGE_PARTIES: ORDINARY,
     },
     Role.LEADER: {
         Action.SEE_CALLS: LINE,
         Action.SEE_TICKETS: LINE,
         Action.HEAR: LINE,
         Action.SHOW_PERSONAL: LINE,
+        Action.INSTRUCT: LINE,
+        Action.READ_KNOWLEDGE: ORDINARY,
     },
     Role.SECRETARY: {
         Action.SEE_CALLS: LINE,
         Action.SEE_TICKETS: LINE,
+        Action.INSTRUCT: LINE,
+        Action.READ_KNOWLEDGE: ORDINARY,
     },
     Role.DISCIPLINE: {
         Action.SEE_CALLS: ALL,
@@ -173,10 +226,23 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Cell]] = {
         Action.LIST_LOOKS: SEALED,
         Action.HOLD: ALL,
         Action.ERASE: SEALED,
+        Action.SORT: SEALED,
+        Action.HANDLE: SEALED,
+        Action.DECIDE: SEALED,
+        Action.CLOSE: SEALED,
+        Action.VISIT: SEALED,
+        Action.SUPERVISE: ALL,
+        Action.REPORT_UP: SEALED,
+        Action.READ_KNOWLEDGE: ORDINARY,
     },
-    Role.EDITOR: {},
+    Role.EDITOR: {
+        Action.READ_KNOWLEDGE: ORDINARY,
+        Action.EDIT_KNOWLEDGE: ORDINARY,
+    },
     Role.ADMINISTRATOR: {
         Action.MANAGE_PEOPLE: ORDINARY,
+        Action.MANAGE_CITY: ORDINARY,
+        Action.READ_KNOWLEDGE: ORDINARY,
         Action.SEE_ALARMS: ORDINARY,
     },
     Role.AUDITOR: {

@@ -4,20 +4,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from cases import journal
 from cases.errors import NotVisible, Refused
 from cases.permissions import Action, demand, rule
+from cases.states import GONE, Order
 from cases.ticket_numbers import called
 from cases.visible import name, visible_tickets
 from routing.policy import HandlingUnit
 from storage.notify import notify
 from storage.staff import Person, Unit
-from storage.tables import Recusal, Ticket, TicketUnit
+from storage.tables import Recusal, Ticket
 from storage.viewer import Role, Viewer
+from storage.work import SubOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,9 @@ def charge(session: Session, viewer: Viewer, number: str, unit_code: str) -> Uni
         raise Refused({"unit": "accused"})
     if ticket.sealed:
         _name_clerks(session, ticket, unit)
-    row = insert(TicketUnit).values(ticket_id=ticket.id, unit_id=unit.id, by_id=viewer.person_id)
-    if session.scalar(row.on_conflict_do_nothing().returning(TicketUnit.unit_id)) is not None:
+    having = SubOrder.ticket_id == ticket.id, SubOrder.unit_id == unit.id, SubOrder.state.not_in(GONE)
+    if session.scalar(select(SubOrder.id).where(*having)) is None:
+        session.add(SubOrder(ticket_id=ticket.id, unit_id=unit.id, sent_by=viewer.person_id))
         allowed = rule(viewer, Action.CHARGE_UNITS, sealed=ticket.sealed)
         journal.append(session, viewer, "ticket.charged", "ticket", ticket.id, rule=allowed, unit=unit.code)
         if not ticket.sealed:
@@ -103,8 +105,9 @@ def charge(session: Session, viewer: Viewer, number: str, unit_code: str) -> Uni
 
 def charged(session: Session, ticket: Ticket) -> list[Charged]:
     """Which units have the ticket, for a viewer who sees it."""
-    rows = select(Unit, TicketUnit.at, TicketUnit.by_id).join(TicketUnit, TicketUnit.unit_id == Unit.id)
-    found = session.execute(rows.where(TicketUnit.ticket_id == ticket.id).order_by(TicketUnit.at, Unit.id))
+    rows = select(Unit, SubOrder.sent_at, SubOrder.sent_by).join(SubOrder, SubOrder.unit_id == Unit.id)
+    having = SubOrder.ticket_id == ticket.id, SubOrder.state.not_in(GONE)
+    found = session.execute(rows.where(*having).order_by(SubOrder.sent_at, Unit.id))
     return [Charged(unit, at, by_id) for unit, at, by_id in found]
 
 
@@ -113,8 +116,12 @@ def withdraw_from_accused(session: Session, viewer: Viewer, ticket: Ticket) -> N
     if ticket.accused_unit_id is None:
         return
     below = around(session, ticket.accused_unit_id)[0]
-    gone = delete(TicketUnit).where(TicketUnit.ticket_id == ticket.id, TicketUnit.unit_id.in_(below))
-    for unit_id in session.scalars(gone.returning(TicketUnit.unit_id)).all():
+    gone = (
+        update(SubOrder)
+        .where(SubOrder.ticket_id == ticket.id, SubOrder.unit_id.in_(below), SubOrder.state.not_in(GONE))
+        .values(state=Order.RECALLED, ended_at=func.now())
+    )
+    for unit_id in session.scalars(gone.returning(SubOrder.unit_id)).all():
         unit = session.get_one(Unit, unit_id)
         allowed = rule(viewer, Action.WRITE_TICKETS, sealed=ticket.sealed)
         journal.append(

@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from cases.permissions import Action, Scope, cell
+from cases.states import GONE
 from routing.policy import Policy
 from storage.staff import Person
 from storage.tables import (
@@ -33,9 +34,9 @@ from storage.tables import (
     Recusal,
     Ticket,
     TicketCall,
-    TicketUnit,
 )
 from storage.viewer import Viewer
+from storage.work import Instruction, SubOrder
 
 OFFERED = "offered"  # why somebody is named for a sealed call: it rings at her phone
 TAKEN = (OFFERED, "answered", "saved")  # named for having had the call or written it down: ends by hand-over
@@ -162,8 +163,9 @@ def _calls(viewer: Viewer, scope: Scope) -> ColumnElement[bool] | None:
         case Scope.UNIT if viewer.units:
             return exists().where(
                 _Link.call_id == Call.id,
-                TicketUnit.ticket_id == _Link.ticket_id,
-                TicketUnit.unit_id.in_(viewer.units),
+                SubOrder.ticket_id == _Link.ticket_id,
+                SubOrder.unit_id.in_(viewer.units),
+                SubOrder.state.not_in(GONE),
             )
     return None
 
@@ -174,12 +176,20 @@ def _tickets(viewer: Viewer, scope: Scope) -> ColumnElement[bool] | None:
             return true()
         case Scope.OWN:
             return Ticket.created_by == viewer.person_id
-        case Scope.LINE if viewer.lines:
-            return exists().where(
+        case Scope.LINE:
+            reported = exists().where(
+                Instruction.ticket_id == Ticket.id, Instruction.leader_id == viewer.person_id
+            )
+            by_line = exists().where(
                 _Link.ticket_id == Ticket.id, _Call.id == _Link.call_id, _Call.line.in_(viewer.lines)
             )
+            return or_(reported, by_line) if viewer.lines else reported
         case Scope.UNIT if viewer.units:
-            return exists().where(TicketUnit.ticket_id == Ticket.id, TicketUnit.unit_id.in_(viewer.units))
+            return exists().where(
+                SubOrder.ticket_id == Ticket.id,
+                SubOrder.unit_id.in_(viewer.units),
+                SubOrder.state.not_in(GONE),
+            )
     return None
 
 

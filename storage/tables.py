@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage import staff  # noqa: F401 - foreign keys lead to its tables
+from storage import staff, work  # noqa: F401 - foreign keys lead to their tables, and from them to these
 from storage.base import NOW, NUMBER, RANDOM_ID, Base
 from storage.secret import EMPTY, Secret, SecretJson, found_by
 
@@ -135,13 +135,14 @@ class Recording(Base):
 
 
 class Ticket(Base):
-    """工单. Sub-orders, extensions and visits come with the case workflow; states: cases/states.py."""
+    """工单. Its handling (sub-orders, closing, visits …): storage/work.py; states: cases/states.py."""
 
     __tablename__ = "ticket"
     __table_args__ = (
         found_by("ix_ticket_calling_number", "calling_number"),
         found_by("ix_ticket_contact_number", "contact_number"),
         UniqueConstraint("created_by", "form_id"),
+        Index("ix_ticket_state", "state", "due_at"),
     )
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     number: Mapped[str] = mapped_column(unique=True)  # yyMMdd + six drawn digits: docs/decisions/0013
@@ -170,6 +171,16 @@ class Ticket(Base):
     due_rule: Mapped[str] = mapped_column(server_default="")  # why, as cases/deadlines.py writes it
     due_provisional: Mapped[bool] = mapped_column(server_default=text("false"))
     form_id: Mapped[str | None]  # the browser's: saved twice by one person is saved once
+    sent_at: Mapped[datetime | None]  # first to a unit
+    closed_at: Mapped[datetime | None]  # NULL while it is open
+    waits_until: Mapped[datetime | None]  # a visit that is to be tried again
+    satisfied: Mapped[str] = mapped_column(server_default="")  # by the last visit; '': unrated
+    first_satisfied: Mapped[str] = mapped_column(server_default="")  # by the first
+    returned: Mapped[int] = mapped_column(server_default=text("0"))  # by units, upheld
+    extended: Mapped[int] = mapped_column(server_default=text("0"))
+    visited: Mapped[int] = mapped_column(server_default=text("0"))  # attempts, reached or not
+    redone: Mapped[int] = mapped_column(server_default=text("0"))
+    urged: Mapped[int] = mapped_column(server_default=text("0"))
     created_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)
     changed_at: Mapped[datetime] = mapped_column(server_default=NOW)
@@ -238,16 +249,6 @@ class Unsealing(Base):
     decision: Mapped[str] = mapped_column(server_default="")
     decided_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     decided_at: Mapped[datetime | None]
-
-
-class TicketUnit(Base):
-    """A ticket sent to a unit, which sees it from then on. Sub-orders with clocks of their own come later."""
-
-    __tablename__ = "ticket_unit"
-    ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id"), primary_key=True)
-    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), primary_key=True, index=True)
-    at: Mapped[datetime] = mapped_column(server_default=NOW)
-    by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
 
 
 class Recusal(Base):

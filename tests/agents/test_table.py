@@ -25,8 +25,9 @@ from cases.tickets import save_ticket
 from routing.numbers import normalise
 from routing.policy import load
 from storage.staff import Person
-from storage.tables import Alarm, Call, Named, Recusal, Ticket, TicketUnit
+from storage.tables import Alarm, Call, Named, Recusal, Ticket
 from storage.viewer import STAFF, Role, Viewer
+from storage.work import SubOrder
 from tests.web.site import PASSWORD, POLICY, Site, record
 from tests.web.test_routes import actions, routes
 
@@ -246,7 +247,7 @@ def _matter(site: Site, her: Viewer, writer: Viewer, state: str) -> Matter:
         unit = units.by_code(session, OTHER_UNIT if foreign else OFFICE)
         assert unit is not None
         ticket.created_by = owner
-        session.add(TicketUnit(ticket_id=ticket.id, unit_id=unit.id))
+        session.add(SubOrder(ticket_id=ticket.id, unit_id=unit.id))
         if state in ("named", "unnamed", "named_and_recused"):
             ticket.sealed = session.get_one(Call, call_id).sealed = True
         if state in ("named", "named_and_recused"):

@@ -13,8 +13,9 @@ from cases.tickets import change_ticket, list_tickets, open_ticket, save_ticket
 from routing.policy import Policy
 from storage.database import Database
 from storage.staff import Person, Unit
-from storage.tables import Journal, Named, Ticket, TicketUnit
+from storage.tables import Journal, Named, Ticket
 from storage.viewer import Role, Viewer
+from storage.work import SubOrder
 from tests.cases.conftest import NOW, PASSWORD, NewCall, Staff
 
 COUNTY, OFFICE, OTHER = "fucheng", "fucheng_market_supervision", "power"
@@ -124,7 +125,7 @@ def test_a_ticket_is_never_sent_to_the_accused_nor_below_it(
         units.charge(session, dispatcher, number, to)
     assert caught.value.faults == {"unit": fault}
     with database.session() as session:
-        assert session.scalars(select(TicketUnit)).all() == []
+        assert session.scalars(select(SubOrder)).all() == []
 
 
 def test_it_may_be_sent_to_the_unit_above_the_accused(

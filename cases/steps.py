@@ -1,0 +1,116 @@
+"""A step of a case: who may take it, the table's next state, journal and notes, in the act's transaction."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from cases import journal
+from cases.errors import Conflict, NotVisible
+from cases.permissions import Action, demand, rule
+from cases.sealed import listeners, missing_ticket
+from cases.states import OPEN, Event, Order, State, Turn, after, after_turn
+from cases.ticket_numbers import called
+from cases.visible import visible_tickets
+from storage.notify import notify
+from storage.tables import Ticket
+from storage.viewer import Viewer
+from storage.work import SubOrder
+
+
+def locked(session: Session, viewer: Viewer, number: str, action: Action) -> Ticket:
+    """A ticket to act on, locked till the transaction ends. Raises NotAllowed, NotVisible."""
+    demand(viewer, action)
+    mine = visible_tickets(viewer, action).where(called(number))
+    ticket = session.scalar(mine.with_for_update(of=Ticket))
+    if ticket is None:
+        raise missing_ticket(session, viewer, number)
+    return ticket
+
+
+def locked_order(session: Session, viewer: Viewer, order_id: int, action: Action) -> tuple[Ticket, SubOrder]:
+    """A unit's share to act on, with its ticket; both locked, the ticket first.
+
+    A clerk of a unit has her own unit's shares and those of units below it. Raises NotAllowed, NotVisible.
+    """
+    demand(viewer, action)
+    ticket_id = select(SubOrder.ticket_id).where(SubOrder.id == order_id).scalar_subquery()
+    mine = visible_tickets(viewer, action).where(Ticket.id == ticket_id)
+    ticket = session.scalar(mine.with_for_update(of=Ticket))
+    order = session.get(SubOrder, order_id, with_for_update=True) if ticket else None
+    if ticket is None or order is None or (viewer.units and order.unit_id not in viewer.units):
+        raise NotVisible(f"no order {order_id}")
+    return ticket, order
+
+
+def same(ticket: Ticket | SubOrder, version: int | None, yours: object) -> None:
+    """What she read is what there is; None: it does not matter. Raises Conflict."""
+    if version is not None and ticket.version != version:
+        raise Conflict(theirs=ticket, yours=yours)
+
+
+def step(
+    session: Session,
+    viewer: Viewer | None,
+    ticket: Ticket,
+    event: Event,
+    action: Action,
+    now: datetime,
+    **detail: Any,
+) -> None:
+    """Take `event` of cases/states.py with a locked ticket. Raises Refused when it has no place here."""
+    was = State(ticket.state)
+    ticket.state = after(was, event)
+    ticket.closed_at = None if ticket.state in OPEN else now
+    touch(session, viewer, ticket, f"ticket.{event.value}", action, now, was=was.value, **detail)
+
+
+def turn(
+    session: Session,
+    viewer: Viewer | None,
+    ticket: Ticket,
+    order: SubOrder,
+    what: Turn,
+    action: Action,
+    now: datetime,
+    **detail: Any,
+) -> None:
+    """The same with a unit's share. Raises Refused."""
+    was = Order(order.state)
+    order.state = after_turn(was, what)
+    order.version += 1
+    touch(
+        session,
+        viewer,
+        ticket,
+        f"order.{what.value}",
+        action,
+        now,
+        was=was.value,
+        order=order.id,
+        unit=order.unit_id,
+        **detail,
+    )
+
+
+def touch(
+    session: Session,
+    viewer: Viewer | None,
+    ticket: Ticket,
+    act: str,
+    action: Action,
+    now: datetime,
+    **detail: Any,
+) -> None:
+    """Something was done to the ticket: version, journal, and a note to whoever looks at it."""
+    ticket.version += 1
+    ticket.changed_at = now
+    allowed = rule(viewer, action, sealed=ticket.sealed) if viewer else ""
+    journal.append(session, viewer, act, "ticket", ticket.id, rule=allowed, **detail)
+    session.flush()
+    if not ticket.sealed:
+        notify(session, "board", "ticket", ticket_id=ticket.id)
+        return
+    for person_id in listeners(session, ticket):
+        notify(session, f"person:{person_id}", "ticket", ticket_id=ticket.id)

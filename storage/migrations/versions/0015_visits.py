@@ -1,0 +1,13 @@
+"""Calls that staff make to callers.
+
+Revision: 0015; after: 0014.
+"""
+
+revision = "0015"
+down_revision = "0014"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass

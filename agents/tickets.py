@@ -1,6 +1,6 @@
 """Tickets: the list, a ticket's page with its story and its calls, changing one that is saved."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from agents import attachments, holds, recusals, sealed, units
 from agents.filters import Filter, Wanted, list_page
 from agents.people import names_of
 from agents.recordings import players
+from agents.ticket_parts import PARTS, Again
 from cases import personal
 from cases.deadlines import say_rule
 from cases.errors import Conflict
@@ -101,7 +102,7 @@ def ticket_page(
     request: Request, number: str, who: Annotated[Viewer, Depends(needs(Action.SEE_TICKETS))]
 ) -> Response:
     """One ticket: what it says, its deadline, its calls with their recordings, its story."""
-    return _one(request, number, who)
+    return page_of(request, number, who)
 
 
 @router.post("/tickets/{number}/full")
@@ -109,10 +110,47 @@ def show_ticket(
     request: Request, number: str, who: Annotated[Viewer, Depends(needs(Action.SHOW_PERSONAL))]
 ) -> Response:
     """The same page with names and numbers in full, this once; that she asked is journalled."""
-    return _one(request, number, who, asked=True)
+    return page_of(request, number, who, asked=True)
 
 
-def _one(request: Request, number: str, who: Viewer, *, asked: bool = False) -> Response:
+def act_on(
+    request: Request,
+    number: str,
+    who: Viewer,
+    part: str,
+    typed: Mapping[str, Any],
+    act: Callable[[Session], object],
+) -> Response:
+    """Do what a form of the ticket's page asks for; refused, the page comes back with the form as typed.
+
+    409 when the case has moved on (faults under "event", or Conflict), 422 when something typed will not do.
+    """
+    try:
+        with services(request).database.session() as session:
+            act(session)
+    except Faulty as fault:
+        status = 409 if "event" in fault.faults else 422
+        return page_of(request, number, who, status, part, typed, fault.faults)
+    except Conflict:
+        return page_of(request, number, who, 409, part, typed, {"": "meanwhile"})
+    return RedirectResponse(f"/tickets/{number}", status_code=303)
+
+
+def page_of(
+    request: Request,
+    number: str,
+    who: Viewer,
+    status: int = 200,
+    part: str = "",
+    typed: Mapping[str, Any] | None = None,
+    faults: Mapping[str, str] | None = None,
+    *,
+    asked: bool = False,
+) -> Response:
+    """A ticket's page. `part`: the form of it that comes back, with what was `typed` and its `faults`.
+
+    `asked`: names and numbers in full, on record.
+    """
     policy = services(request).policy
     with services(request).database.session() as session:
         record = open_ticket(session, who, number)
@@ -137,7 +175,9 @@ def _one(request: Request, number: str, who: Viewer, *, asked: bool = False) -> 
             "hold": holds.shown(session, who, ticket),
             "events": [event.value for event in TICKET[State(ticket.state)]],
         }
-    return page(request, "tickets_one.html", **context)
+        context |= {name: shown(session, who, ticket, policy) for name, shown in PARTS.items()}
+    context["again"] = Again(part, typed or {}, faults or {})
+    return page(request, "tickets_one.html", status, **context)
 
 
 @router.get("/tickets/{number}/edit")

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage import staff, work  # noqa: F401 - foreign keys lead to their tables, and from them to these
+from storage import knowledge, staff, work  # noqa: F401 - foreign keys lead to their tables, and from them to these
 from storage.base import NOW, NUMBER, RANDOM_ID, Base
 from storage.secret import EMPTY, Secret, SecretJson, found_by
 

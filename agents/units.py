@@ -1,5 +1,6 @@
 """Sending a ticket to the unit that must act."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -7,7 +8,8 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from agents.people import names_of
-from cases import units
+from cases import dispatch, units
+from cases.dispatch import Share
 from cases.errors import Refused as Faulty
 from cases.permissions import Action
 from cases.visible import reaches
@@ -28,9 +30,10 @@ def charge(
     unit: Annotated[str, Form(max_length=40)] = "",
 ) -> Response:
     """The unit has the ticket from now on."""
+    at = services(request)
     try:
-        with services(request).database.session() as session:
-            units.charge(session, who, number, unit)
+        with at.database.session() as session:
+            dispatch.send(session, who, number, [Share(unit)], at.policy, datetime.now(UTC))
     except Faulty as fault:
         raise Refused(f"units.refused_{fault.faults['unit']}", field="unit") from fault
     return RedirectResponse(f"/tickets/{number}", status_code=303)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, defer
 
-from cases import drafts, journal, ticket_numbers, units
+from cases import dispatch, drafts, journal, ticket_numbers
 from cases.calls import seal_call, tell_of
 from cases.deadlines import deadline, load_calendar
 from cases.errors import Conflict, Refused
@@ -136,7 +136,7 @@ def change_ticket(
     if not ticket.sealed and (form.sealed or ("kind" in changed and policy.kind(form.kind).sealed)):
         seal_ticket(session, ticket)
     _touch(session, viewer, ticket, "ticket.changed", fields=changed)
-    units.withdraw_from_accused(session, viewer, ticket)
+    dispatch.withdraw_from_accused(session, viewer, ticket, datetime.now(UTC))
     _seal_or_tell(session, viewer, ticket, policy)
     return ticket
 

@@ -4,21 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, aliased
 
-from cases import journal
-from cases.errors import NotVisible, Refused
-from cases.permissions import Action, demand, rule
-from cases.states import GONE, Order
-from cases.ticket_numbers import called
-from cases.visible import name, visible_tickets
+from cases.errors import Refused
+from cases.states import GONE
+from cases.visible import name
 from routing.policy import HandlingUnit
-from storage.notify import notify
 from storage.staff import Person, Unit
-from storage.tables import Recusal, Ticket
-from storage.viewer import Role, Viewer
+from storage.tables import Named, Recusal, Ticket
+from storage.viewer import Role
 from storage.work import SubOrder
+
+CHARGED = "charged"  # why a unit's clerk is named for a sealed ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,34 +73,6 @@ def sync(session: Session, listed: Iterable[HandlingUnit]) -> None:
     session.flush()
 
 
-def charge(session: Session, viewer: Viewer, number: str, unit_code: str) -> Unit:
-    """Send a ticket to the unit that must act, which sees it from now on; twice is once.
-
-    Of a sealed ticket the unit's clerks are named. Raises NotAllowed, NotVisible, and Refused for a unit
-    that is unknown, that is accused or below the accused, or in which nobody could see a sealed ticket.
-    """
-    demand(viewer, Action.CHARGE_UNITS)
-    mine = visible_tickets(viewer, Action.CHARGE_UNITS).where(called(number))
-    ticket = session.scalar(mine.with_for_update(of=Ticket))
-    if ticket is None:
-        raise NotVisible(f"no ticket {number}")
-    unit = by_code(session, unit_code) if unit_code else None
-    if unit is None:
-        raise Refused({"unit": "unknown" if unit_code else "required"})
-    if ticket.accused_unit_id in around(session, unit.id)[1]:
-        raise Refused({"unit": "accused"})
-    if ticket.sealed:
-        _name_clerks(session, ticket, unit)
-    having = SubOrder.ticket_id == ticket.id, SubOrder.unit_id == unit.id, SubOrder.state.not_in(GONE)
-    if session.scalar(select(SubOrder.id).where(*having)) is None:
-        session.add(SubOrder(ticket_id=ticket.id, unit_id=unit.id, sent_by=viewer.person_id))
-        allowed = rule(viewer, Action.CHARGE_UNITS, sealed=ticket.sealed)
-        journal.append(session, viewer, "ticket.charged", "ticket", ticket.id, rule=allowed, unit=unit.code)
-        if not ticket.sealed:
-            notify(session, "board", "ticket", ticket_id=ticket.id)
-    return unit
-
-
 def charged(session: Session, ticket: Ticket) -> list[Charged]:
     """Which units have the ticket, for a viewer who sees it."""
     rows = select(Unit, SubOrder.sent_at, SubOrder.sent_by).join(SubOrder, SubOrder.unit_id == Unit.id)
@@ -111,25 +81,8 @@ def charged(session: Session, ticket: Ticket) -> list[Charged]:
     return [Charged(unit, at, by_id) for unit, at, by_id in found]
 
 
-def withdraw_from_accused(session: Session, viewer: Viewer, ticket: Ticket) -> None:
-    """A ticket that accuses a unit is no longer with it, nor with any below it."""
-    if ticket.accused_unit_id is None:
-        return
-    below = around(session, ticket.accused_unit_id)[0]
-    gone = (
-        update(SubOrder)
-        .where(SubOrder.ticket_id == ticket.id, SubOrder.unit_id.in_(below), SubOrder.state.not_in(GONE))
-        .values(state=Order.RECALLED, ended_at=func.now())
-    )
-    for unit_id in session.scalars(gone.returning(SubOrder.unit_id)).all():
-        unit = session.get_one(Unit, unit_id)
-        allowed = rule(viewer, Action.WRITE_TICKETS, sealed=ticket.sealed)
-        journal.append(
-            session, viewer, "ticket.unit_withdrawn", "ticket", ticket.id, rule=allowed, unit=unit.code
-        )
-
-
-def _name_clerks(session: Session, ticket: Ticket, unit: Unit) -> None:
+def name_clerks(session: Session, ticket: Ticket, unit: Unit) -> None:
+    """Of a sealed ticket the clerks of that very unit are named. Raises Refused when there are none."""
     recused = select(Recusal.person_id).where(Recusal.ticket_id == ticket.id)
     clerks = session.scalars(
         select(Person.id).where(
@@ -142,4 +95,11 @@ def _name_clerks(session: Session, ticket: Ticket, unit: Unit) -> None:
     if not clerks:
         raise Refused({"unit": "nobody"})
     for person_id in clerks:
-        name(session, person_id, "charged", ticket_id=ticket.id)
+        name(session, person_id, CHARGED, ticket_id=ticket.id)
+
+
+def unname_clerks(session: Session, ticket: Ticket, unit_id: int) -> None:
+    """A unit that has a sealed ticket no more sees it no more."""
+    clerks = select(Person.id).where(Person.unit_id == unit_id)
+    named = Named.ticket_id == ticket.id, Named.why == CHARGED, Named.person_id.in_(clerks)
+    session.execute(delete(Named).where(*named))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
-from cases import units
+from cases import dispatch, units
 from cases.calls import (
     Arrival,
     Step,
@@ -28,6 +28,7 @@ from cases.calls import (
     route_call,
 )
 from cases.deadlines import seed_calendar
+from cases.dispatch import Share
 from cases.logins import check_password
 from cases.people import create_person
 from cases.states import Event
@@ -211,9 +212,11 @@ class _City:
         )
         saved_at = min(at + timedelta(minutes=5), self._now)
         ticket = save_ticket(self._session, agent, form, call_id, self._policy, saved_at)
-        if self._dispatcher and (unit := self._unit(matter)):
-            units.charge(self._session, self._dispatcher, ticket.number, unit)
-        if matter.get("state") == "done":
+        done = matter.get("state") == "done"
+        if self._dispatcher and (unit := self._unit(matter)) and not done:
+            share = [Share(unit)]
+            dispatch.send(self._session, self._dispatcher, ticket.number, share, self._policy, saved_at)
+        if done:
             move_ticket(self._session, agent, ticket.number, Event.FINISH, ticket.version)
             self._session.get_one(Ticket, ticket.id).changed_at = saved_at + timedelta(days=1)
 

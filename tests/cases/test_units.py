@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from cases import logins, people, units
+from cases.dispatch import Share, send
 from cases.errors import NotAllowed, NotVisible, Refused
 from cases.ticket_form import TicketForm
 from cases.tickets import TicketSearch as Search
@@ -85,13 +86,12 @@ def test_a_ticket_is_seen_by_its_unit_and_those_above_and_by_no_other(
     number = _ticket(database, policy, staff)
     assert [_numbers(database, each) for each in (office, county, other)] == [[], [], []]
     with database.session() as session:
-        units.charge(session, dispatcher, number, OFFICE)
-        units.charge(session, dispatcher, number, OFFICE)
+        send(session, dispatcher, number, [Share(OFFICE)], policy, NOW)
     assert [_numbers(database, each) for each in (office, county, other)] == [[number], [number], []]
     with database.session() as session:
-        noted = session.scalars(select(Journal).where(Journal.act == "ticket.charged")).one()
+        noted = session.scalars(select(Journal).where(Journal.act == "ticket.dispatch")).one()
         assert (noted.actor_id, noted.rule) == (dispatcher.person_id, "dispatcher/charge_units/all")
-        assert noted.detail == {"unit": OFFICE}
+        assert noted.detail == {"was": "accepted", "units": [OFFICE]}
         (having,) = units.charged(session, session.scalars(select(Ticket)).one())
         assert (having.unit.code, having.by_id) == (OFFICE, dispatcher.person_id)
 
@@ -102,7 +102,7 @@ def test_what_is_sent_to_the_county_is_not_seen_by_its_offices(
     office, dispatcher = hire("office", unit=OFFICE), hire("dispatcher", Role.DISPATCHER)
     number = _ticket(database, policy, staff)
     with database.session() as session:
-        units.charge(session, dispatcher, number, COUNTY)
+        send(session, dispatcher, number, [Share(COUNTY)], policy, NOW)
     assert _numbers(database, office) == []
 
 
@@ -122,7 +122,7 @@ def test_a_ticket_is_never_sent_to_the_accused_nor_below_it(
     form = TicketForm(kind="help", content="多次推诿", accused_unit=accused)
     number = _ticket(database, policy, staff, form)
     with pytest.raises(Refused) as caught, database.session() as session:
-        units.charge(session, dispatcher, number, to)
+        send(session, dispatcher, number, [Share(to)], policy, NOW)
     assert caught.value.faults == {"unit": fault}
     with database.session() as session:
         assert session.scalars(select(SubOrder)).all() == []
@@ -134,7 +134,7 @@ def test_it_may_be_sent_to_the_unit_above_the_accused(
     county, office = hire("county", unit=COUNTY), hire("office", unit=OFFICE)
     number = _ticket(database, policy, staff, TicketForm(kind="help", content="x", accused_unit=OFFICE))
     with database.session() as session:
-        units.charge(session, hire("dispatcher", Role.DISPATCHER), number, COUNTY)
+        send(session, hire("dispatcher", Role.DISPATCHER), number, [Share(COUNTY)], policy, NOW)
     assert _numbers(database, county) == [number]
     assert _numbers(database, office) == []
 
@@ -145,17 +145,17 @@ def test_a_unit_that_becomes_accused_has_the_ticket_no_longer(
     office, dispatcher = hire("office", unit=OFFICE), hire("dispatcher", Role.DISPATCHER)
     number = _ticket(database, policy, staff)
     with database.session() as session:
-        units.charge(session, dispatcher, number, OFFICE)
-        units.charge(session, dispatcher, number, OTHER)
+        send(session, dispatcher, number, [Share(OFFICE)], policy, NOW)
+        send(session, dispatcher, number, [Share(OTHER, "assist")], policy, NOW)
         changed = TicketForm(kind="help", content="停电", accused_unit=COUNTY)
-        change_ticket(session, staff.agent, number, changed, 1, policy)
+        version = open_ticket(session, staff.agent, number).ticket.version
+        change_ticket(session, staff.agent, number, changed, version, policy)
     assert _numbers(database, office) == []
     with database.session() as session:
         having = units.charged(session, session.scalars(select(Ticket)).one())
         assert [each.unit.code for each in having] == [OTHER]
-        assert session.scalar(select(Journal.detail).where(Journal.act == "ticket.unit_withdrawn")) == {
-            "unit": OFFICE
-        }
+        detail = session.scalars(select(Journal.detail).where(Journal.act == "order.recall")).one()
+        assert detail["why"] == "accused"
 
 
 def test_a_unit_that_left_the_policy_stays_the_accused_one_and_is_no_new_choice(
@@ -181,16 +181,16 @@ def test_of_a_sealed_ticket_the_clerks_of_that_very_unit_are_named(
     with database.session() as session:
         number = save_ticket(session, staff.agent, report, new_call(), policy, NOW).number
     with pytest.raises(NotVisible), database.session() as session:
-        units.charge(session, hire("dispatcher", Role.DISPATCHER), number, OFFICE)
+        send(session, hire("dispatcher", Role.DISPATCHER), number, [Share(OFFICE)], policy, NOW)
     with database.session() as session:
-        units.charge(session, staff.discipline, number, OFFICE)
+        send(session, staff.discipline, number, [Share(OFFICE)], policy, NOW)
     assert [_numbers(database, each) for each in (office, county, other)] == [[number], [], []]
     with database.session() as session:
         assert session.scalar(select(Named.why).where(Named.person_id == office.person_id)) == "charged"
         record = open_ticket(session, office, number)
         assert (record.calls, record.recordings) == ([], [])
     with pytest.raises(Refused) as caught, database.session() as session:
-        units.charge(session, staff.discipline, number, "tax")
+        send(session, staff.discipline, number, [Share("tax", "assist")], policy, NOW)
     assert caught.value.faults == {"unit": "nobody"}
 
 
@@ -200,9 +200,9 @@ def test_only_those_whose_table_says_so_send_tickets(
     number = _ticket(database, policy, staff)
     for viewer in (staff.agent, staff.supervisor, hire("reviewer", Role.REVIEWER)):
         with pytest.raises(NotAllowed), database.session() as session:
-            units.charge(session, viewer, number, OTHER)
+            send(session, viewer, number, [Share(OTHER)], policy, NOW)
     with pytest.raises(NotVisible), database.session() as session:  # an ordinary one is not hers to send
-        units.charge(session, staff.discipline, number, OTHER)
+        send(session, staff.discipline, number, [Share(OTHER)], policy, NOW)
 
 
 def test_a_clerk_whose_unit_left_the_policy_goes_on_with_what_it_has(
@@ -210,7 +210,7 @@ def test_a_clerk_whose_unit_left_the_policy_goes_on_with_what_it_has(
 ) -> None:
     clerk, number = hire("clerk", unit=OTHER), _ticket(database, policy, staff)
     with database.session() as session:
-        units.charge(session, hire("dispatcher", Role.DISPATCHER), number, OTHER)
+        send(session, hire("dispatcher", Role.DISPATCHER), number, [Share(OTHER)], policy, NOW)
         units.sync(session, [unit for unit in policy.units if unit.code != OTHER])
     with database.session() as session:
         again = logins.viewer_of(session, session.get_one(Person, clerk.person_id))

@@ -1,0 +1,362 @@
+"""派单: a ticket's shares are sent to the units to act; undone within a minute, recalled with a reason.
+
+A share's clock starts as it is sent. Its notice waits in the outbox until it can be undone no more.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy.orm import Session
+
+from cases import units
+from cases.deadlines import deadline, load_calendar
+from cases.errors import Conflict, NotVisible, Refused
+from cases.permissions import Action
+from cases.states import Event, Order, State, Turn
+from cases.steps import locked, locked_order, same, step, touch, turn
+from cases.visible import visible_calls
+from routing.policy import Policy
+from routing.working_time import Due
+from storage import outbox
+from storage.staff import Unit
+from storage.tables import Call, Outbox, Ticket
+from storage.viewer import Viewer
+from storage.work import SubOrder, TicketNote, UnitRequest
+
+PARTS, WAYS = ("lead", "assist"), ("web", "phone", "paper")
+LONGEST = 2000  # characters of a note or a reason
+LIVE = (Order.SENT, Order.TAKEN, Order.OBJECTED, Order.REPLIED)  # part of this round of handling
+UNDO_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one unit shall do: `note` is told to it, `way` is how it learns of it."""
+
+    unit_code: str
+    part: str = "lead"
+    note: str = ""
+    way: str = "web"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One ticket's result in a batch; `fault` is '' or the code of why it was not sent."""
+
+    number: str
+    fault: str = ""
+    orders: tuple[SubOrder, ...] = ()
+
+
+def undo_within(policy: Policy) -> timedelta:
+    handling = getattr(policy, "handling", None)
+    return timedelta(seconds=handling.undo_seconds if handling else UNDO_SECONDS)
+
+
+# -- sending --------------------------------------------------------------------------------------
+
+
+def send(
+    session: Session,
+    viewer: Viewer,
+    number: str,
+    shares: Sequence[Share],
+    policy: Policy,
+    now: datetime,
+    *,
+    choice: str = "",
+    version: int | None = None,
+    designated: bool = False,
+) -> list[SubOrder]:
+    """Send a ticket to the units that must act, which see it from now on; one of them leads.
+
+    `choice`: a longer limit of the kind's, on the first sending only. Of a sealed ticket each unit's clerks
+    are named. Raises NotAllowed, NotVisible, Conflict, and Refused: unit required, unknown, accused (or below
+    the accused), nobody (who could see a sealed ticket) or twice; part unknown, no_lead or two_leads; way
+    unknown; note too_long; choice unknown or sent.
+    """
+    ticket = locked(session, viewer, number, Action.CHARGE_UNITS)
+    same(ticket, version, shares)
+    chosen = [_checked(session, ticket, share) for share in shares]
+    _check_units(session, ticket, [unit for unit, _ in chosen])
+    _check_lead(session, ticket, shares)
+    _choose(ticket, choice, policy)
+    step(
+        session,
+        viewer,
+        ticket,
+        Event.DISPATCH,
+        Action.CHARGE_UNITS,
+        now,
+        units=[share.unit_code for share in shares],
+    )
+    due = _due(session, ticket, policy, now)
+    if ticket.sent_at is None:
+        ticket.sent_at = now
+        ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
+    orders = []
+    for unit, share in chosen:
+        if ticket.sealed:
+            units.name_clerks(session, ticket, unit)
+        order = _anew(session, viewer, ticket, unit, now) or SubOrder(ticket_id=ticket.id, unit_id=unit.id)
+        order.part, order.way, order.note, order.designated = share.part, share.way, share.note, designated
+        order.sent_at, order.sent_by = now, viewer.person_id
+        order.due_at, order.due_rule, order.due_provisional = due.at, due.rule, due.provisional
+        session.add(order)
+        session.flush()
+        owed = {"ticket_id": ticket.id, "order_id": order.id}
+        outbox.put(session, "order.sent", owed, now + undo_within(policy))
+        orders.append(order)
+    return orders
+
+
+def send_many(
+    session: Session,
+    viewer: Viewer,
+    tickets: Sequence[tuple[str, int | None, Share]],
+    policy: Policy,
+    now: datetime,
+) -> list[Sent]:
+    """Several tickets as (number, the version that was read, share), each sent or refused by itself.
+
+    Faults: as of `send`, and "missing", "changed", "not_in_<state>". Raises NotAllowed.
+    """
+    done: dict[str, Sent] = {}
+    for number, version, share in sorted(tickets, key=lambda each: each[0]):  # one order of locks for all
+        try:
+            with session.begin_nested():
+                orders = send(session, viewer, number, [share], policy, now, version=version)
+            done[number] = Sent(number, orders=tuple(orders))
+        except Refused as refused:
+            done[number] = Sent(number, next(iter(refused.faults.values())))
+        except NotVisible:
+            done[number] = Sent(number, "missing")
+        except Conflict:
+            done[number] = Sent(number, "changed")
+    return [done[number] for number, _, _ in tickets]
+
+
+def _checked(session: Session, ticket: Ticket, share: Share) -> tuple[Unit, Share]:
+    """The share with its unit. Raises Refused."""
+    faults = {}
+    unit = units.by_code(session, share.unit_code) if share.unit_code else None
+    if unit is None:
+        faults["unit"] = "unknown" if share.unit_code else "required"
+    elif ticket.accused_unit_id in units.around(session, unit.id)[1]:
+        faults["unit"] = "accused"
+    if share.part not in PARTS:
+        faults["part"] = "unknown"
+    if share.way not in WAYS:
+        faults["way"] = "unknown"
+    if len(share.note) > LONGEST:
+        faults["note"] = "too_long"
+    if unit is None or faults:
+        raise Refused(faults)
+    return unit, share
+
+
+def _check_units(session: Session, ticket: Ticket, chosen: Sequence[Unit]) -> None:
+    """Somebody, and nobody twice."""
+    if not chosen:
+        raise Refused({"unit": "required"})
+    having = {order.unit_id for order in _live(session, ticket)}
+    wanted = [unit.id for unit in chosen]
+    if having & set(wanted) or len(set(wanted)) < len(wanted):
+        raise Refused({"unit": "twice"})
+
+
+def _check_lead(session: Session, ticket: Ticket, shares: Sequence[Share]) -> None:
+    """主办 is one unit, no more and no less; what a unit passed down leads nothing."""
+    leads = [each for each in _live(session, ticket) if each.part == "lead" and each.parent_id is None]
+    count = len(leads) + sum(share.part == "lead" for share in shares)
+    if count != 1:
+        raise Refused({"part": "two_leads" if count else "no_lead"})
+
+
+def _choose(ticket: Ticket, choice: str, policy: Policy) -> None:
+    if not choice or choice == ticket.due_choice:
+        return
+    if choice not in policy.kind(ticket.kind).longer:
+        raise Refused({"choice": "unknown"})
+    if ticket.sent_at is not None:  # from then on it takes an extension
+        raise Refused({"choice": "sent"})
+    ticket.due_choice = choice
+
+
+def _due(session: Session, ticket: Ticket, policy: Policy, at: datetime) -> Due:
+    calendar = load_calendar(session)
+    return deadline(at, ticket.kind, ticket.due_choice, ticket.urgency, policy, calendar)
+
+
+def _live(session: Session, ticket: Ticket) -> list[SubOrder]:
+    live = SubOrder.ticket_id == ticket.id, SubOrder.state.in_(LIVE)
+    return list(session.scalars(select(SubOrder).where(*live).order_by(SubOrder.id)))
+
+
+def _anew(session: Session, viewer: Viewer, ticket: Ticket, unit: Unit, now: datetime) -> SubOrder | None:
+    """The share that this unit had done before the case was opened again: it does it once more."""
+    done = SubOrder.ticket_id == ticket.id, SubOrder.unit_id == unit.id, SubOrder.state == Order.DONE
+    order = session.scalar(select(SubOrder).where(*done).with_for_update())
+    if order is not None:
+        turn(session, viewer, ticket, order, Turn.REDO, Action.CHARGE_UNITS, now)
+        order.redone += 1
+        order.parent_id = order.ended_at = order.replied_at = order.replied_by = None
+    return order
+
+
+# -- taking back ----------------------------------------------------------------------------------
+
+
+def undo(session: Session, viewer: Viewer, number: str, now: datetime, policy: Policy) -> list[SubOrder]:
+    """What she sent last is unsent: no notice leaves, and no unit has it any more.
+
+    Raises NotAllowed, NotVisible, and Refused: undo late (a notice has left, or may have) or taken.
+    """
+    ticket = locked(session, viewer, number, Action.CHARGE_UNITS)
+    mine = SubOrder.ticket_id == ticket.id, SubOrder.sent_by == viewer.person_id, SubOrder.state.in_(LIVE)
+    within = SubOrder.sent_at > now - undo_within(policy)
+    found = session.scalars(
+        select(SubOrder).where(*mine, within).order_by(SubOrder.sent_at.desc()).with_for_update()
+    ).all()
+    last = [order for order in found if order.sent_at == found[0].sent_at]
+    if not last:
+        raise Refused({"undo": "late"})
+    if any(order.state != Order.SENT for order in last):
+        raise Refused({"undo": "taken"})
+    if not all(_unsend(session, order, policy) for order in last):
+        raise Refused({"undo": "late"})
+    for order in last:
+        _take_back(session, viewer, ticket, order, Action.CHARGE_UNITS, now, why="undone")
+    if ticket.sent_at == last[0].sent_at:  # as if it had never been sent
+        ticket.sent_at = None
+        due = _due(session, ticket, policy, ticket.created_at)
+        ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
+    _nobody_left(session, viewer, ticket, Action.CHARGE_UNITS, now)
+    return last
+
+
+def recall(
+    session: Session,
+    viewer: Viewer,
+    order_id: int,
+    reason: str,
+    policy: Policy,
+    now: datetime,
+    *,
+    version: int | None = None,
+) -> Ticket:
+    """Take a share back from its unit, which is told; with the last one the ticket is to be sorted again.
+
+    What the unit had passed down comes back with it. Raises NotAllowed, NotVisible, Conflict, and Refused:
+    reason required or too_long, or the states say no.
+    """
+    ticket, order = locked_order(session, viewer, order_id, Action.CHARGE_UNITS)
+    same(order, version, reason)
+    if ticket.state != State.HANDLING:
+        raise Refused({"event": f"not_in_{ticket.state}"})
+    if not reason or len(reason) > LONGEST:
+        raise Refused({"reason": "too_long" if reason else "required"})
+    told = TicketNote(ticket_id=ticket.id, order_id=order.id, kind="recall", text=reason)
+    told.by_id, told.at = viewer.person_id, now
+    session.add(told)
+    for each in _with_passed_down(session, order):
+        had_left = not _unsend(session, each, policy)
+        _take_back(session, viewer, ticket, each, Action.CHARGE_UNITS, now, why="recalled")
+        if had_left:
+            outbox.put(session, "order.recalled", {"ticket_id": ticket.id, "order_id": each.id})
+    _nobody_left(session, viewer, ticket, Action.CHARGE_UNITS, now)
+    return ticket
+
+
+def withdraw_from_accused(session: Session, viewer: Viewer, ticket: Ticket, now: datetime) -> None:
+    """A ticket that accuses a unit is no longer with it, nor with any below it; neither is told."""
+    if ticket.accused_unit_id is None:
+        return
+    below = units.around(session, ticket.accused_unit_id)[0]
+    gone = [order for order in _live(session, ticket) if order.unit_id in below]
+    for order in gone:
+        session.execute(
+            delete(Outbox).where(
+                Outbox.kind == "order.sent",
+                Outbox.done_at.is_(None),
+                Outbox.due_at >= order.sent_at,
+                Outbox.payload["order_id"].as_string() == str(order.id),
+            )
+        )
+        _take_back(session, viewer, ticket, order, Action.WRITE_TICKETS, now, why="accused")
+    if gone:
+        _nobody_left(session, viewer, ticket, Action.WRITE_TICKETS, now)
+
+
+def _with_passed_down(session: Session, order: SubOrder) -> list[SubOrder]:
+    """The share, and the live ones that came of it; locked."""
+    found = [order]
+    for each in found:
+        below = SubOrder.parent_id == each.id, SubOrder.state.in_(LIVE)
+        found += session.scalars(select(SubOrder).where(*below).order_by(SubOrder.id).with_for_update())
+    return found
+
+
+def _unsend(session: Session, order: SubOrder, policy: Policy) -> bool:
+    """Its notice does not leave. False when a sender has had it already."""
+    waiting = delete(Outbox).where(
+        Outbox.kind == "order.sent",
+        Outbox.due_at == order.sent_at + undo_within(policy),  # found by index; the id says which of them
+        Outbox.payload["order_id"].as_string() == str(order.id),
+        Outbox.claimed_at.is_(None),
+        Outbox.done_at.is_(None),
+    )
+    deleted = session.execute(waiting)
+    assert isinstance(deleted, CursorResult)
+    return deleted.rowcount > 0
+
+
+def _take_back(
+    session: Session,
+    viewer: Viewer,
+    ticket: Ticket,
+    order: SubOrder,
+    action: Action,
+    now: datetime,
+    why: str,
+) -> None:
+    """The unit has it no more: nobody there is named for it, and what it asked needs no answer."""
+    order.ended_at = now
+    asked = UnitRequest.order_id == order.id, UnitRequest.decision == ""
+    session.execute(update(UnitRequest).where(*asked).values(decision="lapsed", decided_at=now))
+    if ticket.sealed:
+        units.unname_clerks(session, ticket, order.unit_id)
+    turn(session, viewer, ticket, order, Turn.RECALL, action, now, why=why)
+
+
+def _nobody_left(session: Session, viewer: Viewer, ticket: Ticket, action: Action, now: datetime) -> None:
+    """With the last share gone the ticket is to be sorted again."""
+    if ticket.state == State.HANDLING and not _live(session, ticket):
+        step(session, viewer, ticket, Event.RECALL, action, now)
+
+
+# -- by telephone ---------------------------------------------------------------------------------
+
+
+def note_told(
+    session: Session, viewer: Viewer, order_id: int, told: str, call_id: str, now: datetime
+) -> TicketNote:
+    """Who was told of a share by telephone; `call_id`: the recorded call, or ''.
+
+    Raises NotAllowed, NotVisible, and Refused: told required or too_long, call unknown.
+    """
+    ticket, order = locked_order(session, viewer, order_id, Action.CHARGE_UNITS)
+    faults = {}
+    if not told or len(told) > LONGEST:
+        faults["told"] = "too_long" if told else "required"
+    if call_id and session.scalar(visible_calls(viewer).where(Call.id == call_id)) is None:
+        faults["call"] = "unknown"
+    if faults:
+        raise Refused(faults)
+    note = TicketNote(ticket_id=ticket.id, order_id=order.id, kind="charge", text=told)
+    note.call_id, note.by_id, note.at = call_id or None, viewer.person_id, now
+    session.add(note)
+    touch(session, viewer, ticket, "order.told", Action.CHARGE_UNITS, now, order=order.id, call=call_id)
+    return note

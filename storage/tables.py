@@ -173,6 +173,8 @@ class Ticket(Base):
     form_id: Mapped[str | None]  # the browser's: saved twice by one person is saved once
     sent_at: Mapped[datetime | None]  # first to a unit
     closed_at: Mapped[datetime | None]  # NULL while it is open
+    visit_due_at: Mapped[datetime | None]  # while its caller is to be asked how it went
+    visit_due_provisional: Mapped[bool] = mapped_column(server_default=text("false"))
     waits_until: Mapped[datetime | None]  # a visit that is to be tried again
     satisfied: Mapped[str] = mapped_column(server_default="")  # by the last visit; '': unrated
     first_satisfied: Mapped[str] = mapped_column(server_default="")  # by the first

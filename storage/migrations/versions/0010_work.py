@@ -268,6 +268,11 @@ def upgrade() -> None:
     )
     op.add_column("ticket", sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("ticket", sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("ticket", sa.Column("visit_due_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column(
+        "ticket",
+        sa.Column("visit_due_provisional", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+    )
     op.add_column("ticket", sa.Column("waits_until", sa.DateTime(timezone=True), nullable=True))
     op.add_column("ticket", sa.Column("satisfied", sa.String(), server_default="", nullable=False))
     op.add_column("ticket", sa.Column("first_satisfied", sa.String(), server_default="", nullable=False))

@@ -23,8 +23,23 @@ MARKS: dict[str, dict[str, Mark]] = {
     },
     "ticket": {
         "accepted": Mark("ring"),
+        "handling": Mark("half"),
+        "review": Mark("half"),
+        "visit": Mark("half"),
         "done": Mark("tick"),
+        "refused": Mark("cross", "quiet"),
+        "transferred": Mark("square", "quiet"),
+        "merged": Mark("square", "quiet"),
         "withdrawn": Mark("square", "quiet"),
+    },
+    "order": {
+        "sent": Mark("ring"),
+        "taken": Mark("half"),
+        "objected": Mark("triangle", "warn"),
+        "replied": Mark("tick"),
+        "done": Mark("tick"),
+        "returned": Mark("cross", "quiet"),
+        "recalled": Mark("square", "quiet"),
     },
     "recording": {
         "open": Mark("dot", "accent"),

@@ -161,6 +161,7 @@ def page_of(
         heard = players(record.recordings)
         context: dict[str, Any] = {
             "ticket": personal.shown(ticket, full=full),
+            "tell": personal.telling(ticket, full=full),
             "can_show": not full and personal.may_show(session, who, ticket),
             "asked": asked,
             "due": due_state(ticket),

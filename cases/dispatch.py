@@ -3,7 +3,7 @@
 A share's clock starts as it is sent. Its notice waits in the outbox until it can be undone no more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -42,12 +42,32 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Sending:
+    """One ticket of a batch; `version`: the one that was read."""
+
+    number: str
+    share: Share
+    version: int | None = None
+    choice: str = ""
+    designated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """One ticket's result in a batch; `fault` is '' or the code of why it was not sent."""
 
     number: str
     fault: str = ""
     orders: tuple[SubOrder, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Undoable:
+    """What somebody sent just now: a ticket, the units it went to, and till when it can be unsent."""
+
+    ticket: Ticket
+    unit_ids: tuple[int, ...]
+    until: datetime
 
 
 def undo_within(policy: Policy) -> timedelta:
@@ -73,14 +93,14 @@ def send(
     """Send a ticket to the units that must act, which see it from now on; one of them leads.
 
     `choice`: a longer limit of the kind's, on the first sending only. Of a sealed ticket each unit's clerks
-    are named. Raises NotAllowed, NotVisible, Conflict, and Refused: unit required, unknown, accused (or below
-    the accused), nobody (who could see a sealed ticket) or twice; part unknown, no_lead or two_leads; way
-    unknown; note too_long; choice unknown or sent.
+    are named. Raises NotAllowed, NotVisible, Conflict, and Refused, its fields numbered from the second share
+    on (unit, unit_1, …): unit required, unknown, accused (or below the accused), nobody (who could see a
+    sealed ticket) or has_it; part unknown, no_lead or two_leads; way unknown; note too_long; choice unknown
+    or after_sending.
     """
     ticket = locked(session, viewer, number, Action.CHARGE_UNITS)
     same(ticket, version, shares)
-    chosen = [_checked(session, ticket, share) for share in shares]
-    _check_units(session, ticket, [unit for unit, _ in chosen])
+    chosen = _checked(session, ticket, shares)
     _check_lead(session, ticket, shares)
     _choose(ticket, choice, policy)
     step(
@@ -97,9 +117,7 @@ def send(
         ticket.sent_at = now
         ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
     orders = []
-    for unit, share in chosen:
-        if ticket.sealed:
-            units.name_clerks(session, ticket, unit)
+    for unit, share in zip(chosen, shares, strict=True):
         order = _anew(session, viewer, ticket, unit, now) or SubOrder(ticket_id=ticket.id, unit_id=unit.id)
         order.part, order.way, order.note, order.designated = share.part, share.way, share.note, designated
         order.sent_at, order.sent_by = now, viewer.person_id
@@ -113,58 +131,71 @@ def send(
 
 
 def send_many(
-    session: Session,
-    viewer: Viewer,
-    tickets: Sequence[tuple[str, int | None, Share]],
-    policy: Policy,
-    now: datetime,
+    session: Session, viewer: Viewer, batch: Sequence[Sending], policy: Policy, now: datetime
 ) -> list[Sent]:
-    """Several tickets as (number, the version that was read, share), each sent or refused by itself.
+    """Several tickets, each sent or refused by itself; results in the order of the batch.
 
     Faults: as of `send`, and "missing", "changed", "not_in_<state>". Raises NotAllowed.
     """
     done: dict[str, Sent] = {}
-    for number, version, share in sorted(tickets, key=lambda each: each[0]):  # one order of locks for all
+    for each in sorted(batch, key=lambda each: each.number):  # one order of locks for all
         try:
             with session.begin_nested():
-                orders = send(session, viewer, number, [share], policy, now, version=version)
-            done[number] = Sent(number, orders=tuple(orders))
+                orders = send(
+                    session,
+                    viewer,
+                    each.number,
+                    [each.share],
+                    policy,
+                    now,
+                    choice=each.choice,
+                    version=each.version,
+                    designated=each.designated,
+                )
+            done[each.number] = Sent(each.number, orders=tuple(orders))
         except Refused as refused:
-            done[number] = Sent(number, next(iter(refused.faults.values())))
+            done[each.number] = Sent(each.number, next(iter(refused.faults.values())))
         except NotVisible:
-            done[number] = Sent(number, "missing")
+            done[each.number] = Sent(each.number, "missing")
         except Conflict:
-            done[number] = Sent(number, "changed")
-    return [done[number] for number, _, _ in tickets]
+            done[each.number] = Sent(each.number, "changed")
+    return [done[each.number] for each in batch]
 
 
-def _checked(session: Session, ticket: Ticket, share: Share) -> tuple[Unit, Share]:
-    """The share with its unit. Raises Refused."""
-    faults = {}
-    unit = units.by_code(session, share.unit_code) if share.unit_code else None
-    if unit is None:
-        faults["unit"] = "unknown" if share.unit_code else "required"
-    elif ticket.accused_unit_id in units.around(session, unit.id)[1]:
-        faults["unit"] = "accused"
-    if share.part not in PARTS:
-        faults["part"] = "unknown"
-    if share.way not in WAYS:
-        faults["way"] = "unknown"
-    if len(share.note) > LONGEST:
-        faults["note"] = "too_long"
-    if unit is None or faults:
-        raise Refused(faults)
-    return unit, share
-
-
-def _check_units(session: Session, ticket: Ticket, chosen: Sequence[Unit]) -> None:
-    """Somebody, and nobody twice."""
-    if not chosen:
-        raise Refused({"unit": "required"})
+def _checked(session: Session, ticket: Ticket, shares: Sequence[Share]) -> list[Unit]:
+    """The shares' units; of a sealed ticket their clerks are named. Raises Refused, every fault at once."""
     having = {order.unit_id for order in _live(session, ticket)}
-    wanted = [unit.id for unit in chosen]
-    if having & set(wanted) or len(set(wanted)) < len(wanted):
-        raise Refused({"unit": "twice"})
+    found: list[Unit] = []
+    faults: dict[str, str] = {} if shares else {"unit": "required"}
+    for index, share in enumerate(shares):
+        unit = units.by_code(session, share.unit_code) if share.unit_code else None
+        told = {
+            "unit": _unit_fault(session, ticket, share, unit, having),
+            "part": "" if share.part in PARTS else "unknown",
+            "way": "" if share.way in WAYS else "unknown",
+            "note": "too_long" if len(share.note) > LONGEST else "",
+        }
+        faults |= {f"{name}_{index}" if index else name: code for name, code in told.items() if code}
+        if unit is not None:
+            having.add(unit.id)
+            found.append(unit)
+    if faults:
+        raise Refused(faults)
+    return found
+
+
+def _unit_fault(
+    session: Session, ticket: Ticket, share: Share, unit: Unit | None, having: Collection[int]
+) -> str:
+    if unit is None:
+        return "unknown" if share.unit_code else "required"
+    if ticket.accused_unit_id in units.around(session, unit.id)[1]:
+        return "accused"
+    if unit.id in having:
+        return "has_it"
+    if ticket.sealed and not units.name_clerks(session, ticket, unit):
+        return "nobody"
+    return ""
 
 
 def _check_lead(session: Session, ticket: Ticket, shares: Sequence[Share]) -> None:
@@ -181,7 +212,7 @@ def _choose(ticket: Ticket, choice: str, policy: Policy) -> None:
     if choice not in policy.kind(ticket.kind).longer:
         raise Refused({"choice": "unknown"})
     if ticket.sent_at is not None:  # from then on it takes an extension
-        raise Refused({"choice": "sent"})
+        raise Refused({"choice": "after_sending"})
     ticket.due_choice = choice
 
 
@@ -212,7 +243,7 @@ def _anew(session: Session, viewer: Viewer, ticket: Ticket, unit: Unit, now: dat
 def undo(session: Session, viewer: Viewer, number: str, now: datetime, policy: Policy) -> list[SubOrder]:
     """What she sent last is unsent: no notice leaves, and no unit has it any more.
 
-    Raises NotAllowed, NotVisible, and Refused: undo late (a notice has left, or may have) or taken.
+    Raises NotAllowed, NotVisible, and Refused: undo undo_late (a notice has left, or may have) or undo_taken.
     """
     ticket = locked(session, viewer, number, Action.CHARGE_UNITS)
     mine = SubOrder.ticket_id == ticket.id, SubOrder.sent_by == viewer.person_id, SubOrder.state.in_(LIVE)
@@ -222,11 +253,11 @@ def undo(session: Session, viewer: Viewer, number: str, now: datetime, policy: P
     ).all()
     last = [order for order in found if order.sent_at == found[0].sent_at]
     if not last:
-        raise Refused({"undo": "late"})
+        raise Refused({"undo": "undo_late"})
     if any(order.state != Order.SENT for order in last):
-        raise Refused({"undo": "taken"})
+        raise Refused({"undo": "undo_taken"})
     if not all(_unsend(session, order, policy) for order in last):
-        raise Refused({"undo": "late"})
+        raise Refused({"undo": "undo_late"})
     for order in last:
         _take_back(session, viewer, ticket, order, Action.CHARGE_UNITS, now, why="undone")
     if ticket.sent_at == last[0].sent_at:  # as if it had never been sent
@@ -235,6 +266,23 @@ def undo(session: Session, viewer: Viewer, number: str, now: datetime, policy: P
         ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
     _nobody_left(session, viewer, ticket, Action.CHARGE_UNITS, now)
     return last
+
+
+def undoable(session: Session, viewer: Viewer, now: datetime, policy: Policy) -> list[Undoable]:
+    """What she can still unsend, the latest first."""
+    mine = visible_tickets(viewer, Action.CHARGE_UNITS).join(SubOrder, SubOrder.ticket_id == Ticket.id)
+    just_now = SubOrder.sent_by == viewer.person_id, SubOrder.sent_at > now - undo_within(policy)
+    latest = SubOrder.sent_at.desc(), SubOrder.id
+    rows = session.execute(
+        mine.add_columns(SubOrder).where(SubOrder.state == Order.SENT, *just_now).order_by(*latest)
+    )
+    found: dict[int, Undoable] = {}
+    for ticket, order in rows:
+        until = order.sent_at + undo_within(policy)
+        known = found.get(ticket.id, Undoable(ticket, (), until))
+        if known.until == until:
+            found[ticket.id] = Undoable(ticket, (*known.unit_ids, order.unit_id), until)
+    return list(found.values())
 
 
 def recall(
@@ -288,6 +336,17 @@ def withdraw_from_accused(session: Session, viewer: Viewer, ticket: Ticket, now:
         _take_back(session, viewer, ticket, order, Action.WRITE_TICKETS, now, why="accused")
     if gone:
         _nobody_left(session, viewer, ticket, Action.WRITE_TICKETS, now)
+
+
+def take_all_back(
+    session: Session, viewer: Viewer, ticket: Ticket, action: Action, policy: Policy, now: datetime, why: str
+) -> None:
+    """The case goes another way: no unit has a live share of it any more, and each that knew of one is told."""
+    for order in _live(session, ticket):
+        had_left = not _unsend(session, order, policy)
+        _take_back(session, viewer, ticket, order, action, now, why=why)
+        if had_left:
+            outbox.put(session, "order.recalled", {"ticket_id": ticket.id, "order_id": order.id})
 
 
 def _with_passed_down(session: Session, order: SubOrder) -> list[SubOrder]:

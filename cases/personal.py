@@ -146,6 +146,16 @@ def shown_pop(pop: Pop, *, full: bool) -> Pop:
     )
 
 
+def telling(ticket: Ticket, *, full: bool) -> Callable[[str], str]:
+    """How the texts about a ticket's case are shown: replies, accounts, grounds, notes."""
+    return str if full else partial(mask_text, names=(ticket.caller_name,))
+
+
+def unmasked(typed: str, before: str, ticket: Ticket) -> str:
+    """A text about the case that was typed over a masked one: what the mask hid is put back."""
+    return _unmask(typed, before, ticket.caller_name)
+
+
 # -- forms over masked values -----------------------------------------------------------------------
 
 

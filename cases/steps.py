@@ -7,15 +7,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import journal
-from cases.errors import Conflict, NotVisible
+from cases.errors import Conflict, NotAllowed, NotVisible
 from cases.permissions import Action, demand, rule
 from cases.sealed import listeners, missing_ticket
 from cases.states import OPEN, Event, Order, State, Turn, after, after_turn
 from cases.ticket_numbers import called
 from cases.visible import visible_tickets
+from routing.handling import Decision
+from routing.policy import Policy
 from storage.notify import notify
 from storage.tables import Ticket
-from storage.viewer import Viewer
+from storage.viewer import Role, Viewer
 from storage.work import SubOrder
 
 
@@ -42,6 +44,22 @@ def locked_order(session: Session, viewer: Viewer, order_id: int, action: Action
     if ticket is None or order is None or (viewer.units and order.unit_id not in viewer.units):
         raise NotVisible(f"no order {order_id}")
     return ticket, order
+
+
+def demand_decider(viewer: Viewer, ticket: Ticket, decision: Decision, policy: Policy) -> None:
+    """The policy says whose decision it is; of what is sealed, it is the discipline office's as well.
+
+    Raises NotAllowed.
+    """
+    if not is_decider(viewer, ticket, decision, policy):
+        raise NotAllowed(f"{viewer.role.value} does not decide the {decision}")
+
+
+def is_decider(viewer: Viewer, ticket: Ticket, decision: Decision, policy: Policy) -> bool:
+    """As `demand_decider`; whether she reaches the ticket is another question."""
+    return viewer.role.value == policy.decides(decision) or (
+        ticket.sealed and viewer.role is Role.DISCIPLINE
+    )
 
 
 def same(ticket: Ticket | SubOrder, version: int | None, yours: object) -> None:

@@ -21,6 +21,7 @@ class Base(DeclarativeBase):
 
 
 NOW = text("now()")
-NUMBER = "number"  # the domain of telephone numbers: one twin wherever it is stored
+# Domains of what is found by its twin: one twin wherever it is stored.
+NUMBER, NAME, COMPANY, USCC = "number", "name", "company", "uscc"
 # For rows that have an address of their own: where ids run in a row, a gap tells of what is sealed.
 RANDOM_ID = text("('x' || substr(md5(gen_random_uuid()::text), 1, 13))::bit(52)::bigint")

@@ -8,32 +8,49 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     ForeignKey,
     Identity,
     Index,
+    String,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage import knowledge, staff, work  # noqa: F401 - foreign keys lead to their tables, and from them to these
-from storage.base import NOW, NUMBER, RANDOM_ID, Base
+from storage import (  # noqa: F401 - foreign keys lead to their tables, and from them to these
+    knowledge,
+    notices,
+    parties,
+    staff,
+    work,
+)
+from storage.base import COMPANY, NAME, NOW, NUMBER, RANDOM_ID, Base
 from storage.secret import EMPTY, Secret, SecretJson, found_by
+from storage.waking import woken_by
 
 
 class Caller(Base):
-    """Somebody who called before, as far as known."""
+    """Somebody who called before, as far as known. `merged_into`: this one is found as that one."""
 
     __tablename__ = "caller"
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    name: Mapped[str] = mapped_column(Secret("caller.name"), server_default=EMPTY)
+    __table_args__ = (found_by("ix_caller_name", "name"), found_by("ix_caller_company", "company"))
+    id: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, server_default=RANDOM_ID
+    )
+    name: Mapped[str] = mapped_column(Secret("caller.name", NAME), server_default=EMPTY)
     sex: Mapped[str] = mapped_column(server_default="")
-    company: Mapped[str] = mapped_column(Secret("caller.company"), server_default=EMPTY)
+    company: Mapped[str] = mapped_column(Secret("caller.company", COMPANY), server_default=EMPTY)
+    enterprise_id: Mapped[int | None] = mapped_column(ForeignKey("enterprise.id"), index=True)
+    tags: Mapped[list[str]] = mapped_column(ARRAY(String), server_default="{}")  # cases/parties.TAGS
+    merged_into: Mapped[int | None] = mapped_column(ForeignKey("caller.id"), index=True)
     place: Mapped[str] = mapped_column(Secret("caller.place"), server_default=EMPTY)
     note: Mapped[str] = mapped_column(Secret("caller.note"), server_default=EMPTY)
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    changed_at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)
+    version: Mapped[int] = mapped_column(server_default=text("1"))
 
 
 class CallerNumber(Base):
@@ -143,6 +160,7 @@ class Ticket(Base):
         found_by("ix_ticket_contact_number", "contact_number"),
         UniqueConstraint("created_by", "form_id"),
         Index("ix_ticket_state", "state", "due_at"),
+        *woken_by("ticket", "visit"),
     )
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     number: Mapped[str] = mapped_column(unique=True)  # yyMMdd + six drawn digits: docs/decisions/0013
@@ -157,6 +175,8 @@ class Ticket(Base):
     calling_number: Mapped[str] = mapped_column(Secret("ticket.calling_number", NUMBER), server_default=EMPTY)
     contact_number: Mapped[str] = mapped_column(Secret("ticket.contact_number", NUMBER), server_default=EMPTY)
     company: Mapped[str] = mapped_column(Secret("ticket.company"), server_default=EMPTY)
+    uscc: Mapped[str] = mapped_column(Secret("ticket.uscc"), server_default=EMPTY)  # routing/uscc.py
+    enterprise_id: Mapped[int | None] = mapped_column(ForeignKey("enterprise.id"), index=True)
     place: Mapped[str] = mapped_column(Secret("ticket.place"), server_default=EMPTY)
     category: Mapped[str] = mapped_column(server_default="")
     accused: Mapped[str] = mapped_column(Secret("ticket.accused"), server_default=EMPTY)
@@ -183,6 +203,9 @@ class Ticket(Base):
     visited: Mapped[int] = mapped_column(server_default=text("0"))  # attempts, reached or not
     redone: Mapped[int] = mapped_column(server_default=text("0"))
     urged: Mapped[int] = mapped_column(server_default=text("0"))
+    next_at: Mapped[datetime | None]  # storage/waking.py
+    next_for: Mapped[datetime | None]
+    next_in: Mapped[str] = mapped_column(server_default="")  # the state it was reckoned in
     created_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)
     changed_at: Mapped[datetime] = mapped_column(server_default=NOW)

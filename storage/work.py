@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.base import NOW, RANDOM_ID, Base
 from storage.secret import EMPTY, Secret
+from storage.waking import woken_by
 
 FALSE = text("false")
 
@@ -28,6 +29,7 @@ class SubOrder(Base):
             "due_at",
             postgresql_where=text("state IN ('sent', 'taken', 'objected')"),
         ),
+        *woken_by("order"),
         Index(
             "uq_sub_order_current",
             "ticket_id",
@@ -67,6 +69,8 @@ class SubOrder(Base):
     ended_at: Mapped[datetime | None]
     redone: Mapped[int] = mapped_column(server_default=text("0"))
     version: Mapped[int] = mapped_column(server_default=text("1"))
+    next_at: Mapped[datetime | None]  # storage/waking.py
+    next_for: Mapped[datetime | None]
 
 
 class UnitRequest(Base):
@@ -116,23 +120,29 @@ class Supervision(Base):
     __tablename__ = "supervision"
     __table_args__ = (
         Index("uq_supervision_open", "ticket_id", unique=True, postgresql_where=text("ended_at IS NULL")),
+        *woken_by("supervision"),
     )
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id"), index=True)
     ground: Mapped[str]  # late | dissatisfied | returned | many_units | hard | instruction
     demand: Mapped[str] = mapped_column(Secret("supervision.demand"), server_default=EMPTY)
     due_at: Mapped[datetime | None]
+    due_rule: Mapped[str] = mapped_column(server_default="")
+    due_provisional: Mapped[bool] = mapped_column(server_default=FALSE)
     by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))  # NULL: the clock
     at: Mapped[datetime] = mapped_column(server_default=NOW)
     outcome: Mapped[str] = mapped_column(Secret("supervision.outcome"), server_default=EMPTY)
     ended_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     ended_at: Mapped[datetime | None]
+    next_at: Mapped[datetime | None]  # storage/waking.py
+    next_for: Mapped[datetime | None]
 
 
 class Instruction(Base):
     """A report to a leader and 批示, his written word on it, which has a deadline of its own."""
 
     __tablename__ = "instruction"
+    __table_args__ = woken_by("instruction")
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id"), index=True)
     leader_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
@@ -145,9 +155,12 @@ class Instruction(Base):
     due_at: Mapped[datetime | None]
     due_rule: Mapped[str] = mapped_column(server_default="")
     due_provisional: Mapped[bool] = mapped_column(server_default=FALSE)
+    unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"))  # designated by it
     outcome: Mapped[str] = mapped_column(Secret("instruction.outcome"), server_default=EMPTY)
     done_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     done_at: Mapped[datetime | None]
+    next_at: Mapped[datetime | None]  # storage/waking.py
+    next_for: Mapped[datetime | None]
 
 
 class Closing(Base):
@@ -217,8 +230,10 @@ class Rung(Base):
     __tablename__ = "rung"
     __table_args__ = (UniqueConstraint("subject_kind", "subject_id", "level", "due_at"),)
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    subject_kind: Mapped[str]  # ticket | sub_order | instruction | supervision
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id"), index=True)
+    subject_kind: Mapped[str]  # ticket | order | instruction | supervision | visit: a ladder of the policy's
     subject_id: Mapped[int] = mapped_column(BigInteger)
-    level: Mapped[str]  # a code of the policy's ladder
+    level: Mapped[str]  # a code of that ladder
     due_at: Mapped[datetime]
+    told: Mapped[bool]  # not when a higher level was reached by then, as after an outage
     fired_at: Mapped[datetime] = mapped_column(server_default=NOW)

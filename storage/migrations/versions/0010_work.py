@@ -19,16 +19,20 @@ def upgrade() -> None:
     op.create_table(
         "rung",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("ticket_id", sa.BigInteger(), nullable=False),
         sa.Column("subject_kind", sa.String(), nullable=False),
         sa.Column("subject_id", sa.BigInteger(), nullable=False),
         sa.Column("level", sa.String(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("told", sa.Boolean(), nullable=False),
         sa.Column("fired_at", sa.DateTime(timezone=True), server_default=NOW, nullable=False),
+        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_rung_ticket_id_ticket")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rung")),
         sa.UniqueConstraint(
             "subject_kind", "subject_id", "level", "due_at", name=op.f("uq_rung_subject_kind")
         ),
     )
+    op.create_index(op.f("ix_rung_ticket_id"), "rung", ["ticket_id"], unique=False)
     op.create_table(
         "closing",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -92,9 +96,12 @@ def upgrade() -> None:
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("due_rule", sa.String(), server_default="", nullable=False),
         sa.Column("due_provisional", sa.Boolean(), server_default=FALSE, nullable=False),
+        sa.Column("unit_id", sa.BigInteger(), nullable=True),
         sa.Column("outcome", sa.LargeBinary(), server_default=EMPTY, nullable=False),
         sa.Column("done_by", sa.BigInteger(), nullable=True),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_for", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["done_by"], ["person.id"], name=op.f("fk_instruction_done_by_person")),
         sa.ForeignKeyConstraint(["given_by"], ["person.id"], name=op.f("fk_instruction_given_by_person")),
         sa.ForeignKeyConstraint(["leader_id"], ["person.id"], name=op.f("fk_instruction_leader_id_person")),
@@ -102,6 +109,7 @@ def upgrade() -> None:
             ["reported_by"], ["person.id"], name=op.f("fk_instruction_reported_by_person")
         ),
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_instruction_ticket_id_ticket")),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_instruction_unit_id_unit")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instruction")),
     )
     op.create_index(op.f("ix_instruction_leader_id"), "instruction", ["leader_id"], unique=False)
@@ -139,6 +147,8 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("redone", sa.Integer(), server_default=ZERO, nullable=False),
         sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_for", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["parent_id"], ["sub_order.id"], name=op.f("fk_sub_order_parent_id_sub_order")
         ),
@@ -173,11 +183,15 @@ def upgrade() -> None:
         sa.Column("ground", sa.String(), nullable=False),
         sa.Column("demand", sa.LargeBinary(), server_default=EMPTY, nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("due_rule", sa.String(), server_default="", nullable=False),
+        sa.Column("due_provisional", sa.Boolean(), server_default=FALSE, nullable=False),
         sa.Column("by_id", sa.BigInteger(), nullable=True),
         sa.Column("at", sa.DateTime(timezone=True), server_default=NOW, nullable=False),
         sa.Column("outcome", sa.LargeBinary(), server_default=EMPTY, nullable=False),
         sa.Column("ended_by", sa.BigInteger(), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_for", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["by_id"], ["person.id"], name=op.f("fk_supervision_by_id_person")),
         sa.ForeignKeyConstraint(["ended_by"], ["person.id"], name=op.f("fk_supervision_ended_by_person")),
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_supervision_ticket_id_ticket")),
@@ -281,7 +295,21 @@ def upgrade() -> None:
     op.add_column("ticket", sa.Column("visited", sa.Integer(), server_default=ZERO, nullable=False))
     op.add_column("ticket", sa.Column("redone", sa.Integer(), server_default=ZERO, nullable=False))
     op.add_column("ticket", sa.Column("urged", sa.Integer(), server_default=ZERO, nullable=False))
+    op.add_column("ticket", sa.Column("next_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("ticket", sa.Column("next_for", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("ticket", sa.Column("next_in", sa.String(), server_default="", nullable=False))
     op.create_index("ix_ticket_state", "ticket", ["state", "due_at"], unique=False)
+    for name, table, due, runs, also in (
+        ("ticket", "ticket", "due_at", "state = 'accepted'", "next_in <> 'accepted' OR "),
+        ("visit", "ticket", "visit_due_at", "state = 'visit'", "next_in <> 'visit' OR "),
+        ("order", "sub_order", "due_at", "state IN ('sent', 'taken', 'objected')", ""),
+        ("instruction", "instruction", "due_at", "done_at IS NULL", ""),
+        ("supervision", "supervision", "due_at", "ended_at IS NULL", ""),
+    ):
+        which = f"{runs} AND {due} IS NOT NULL"
+        stale = f"{which} AND ({also}next_for IS DISTINCT FROM {due})"
+        op.create_index(f"ix_{name}_next", table, ["next_at"], postgresql_where=sa.text(which))
+        op.create_index(f"ix_{name}_stale", table, ["id"], postgresql_where=sa.text(stale))
     op.execute(
         """
         INSERT INTO sub_order (ticket_id, unit_id, sent_by, sent_at, part, state,

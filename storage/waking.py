@@ -1,0 +1,49 @@
+"""Which deadlines the clock watches (cases/escalation.py), and the indexes by which it finds those to look at.
+
+Whoever moves a deadline need not know of the clock. A row's `next_at` says when its next level comes (NULL:
+none is to come) and `next_for` for which deadline that was reckoned; where the two differ, it is reckoned anew.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Index, text
+
+
+@dataclass(frozen=True, slots=True)
+class Waking:
+    """One kind of deadline, as SQL over one row of `table`: `due`, whether it `runs`, whether it is `stale`."""
+
+    table: str
+    due: str
+    runs: str
+    stale: str
+
+
+def _of(table: str, due: str, runs: str, also: str = "") -> Waking:
+    return Waking(table, due, f"{runs} AND {due} IS NOT NULL", f"({also}next_for IS DISTINCT FROM {due})")
+
+
+WAKING = {
+    "ticket": _of("ticket", "due_at", "state = 'accepted'", "next_in <> 'accepted' OR "),
+    "visit": _of("ticket", "visit_due_at", "state = 'visit'", "next_in <> 'visit' OR "),
+    "order": _of("sub_order", "due_at", "state IN ('sent', 'taken', 'objected')"),
+    "instruction": _of("instruction", "due_at", "done_at IS NULL"),
+    "supervision": _of("supervision", "due_at", "ended_at IS NULL"),
+}
+"""By the policy's name of its ladder."""
+
+
+def woken_by(*subjects: str) -> tuple[Index, ...]:
+    """The indexes of a table: what comes next, and what has to be reckoned."""
+    return tuple(
+        index
+        for name in subjects
+        for index in (
+            Index(f"ix_{name}_next", "next_at", postgresql_where=text(WAKING[name].runs)),
+            Index(
+                f"ix_{name}_stale",
+                "id",
+                postgresql_where=text(f"{WAKING[name].runs} AND {WAKING[name].stale}"),
+            ),
+        )
+    )

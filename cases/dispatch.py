@@ -61,15 +61,6 @@ class Sent:
     orders: tuple[SubOrder, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Undoable:
-    """What somebody sent just now: a ticket, the units it went to, and till when it can be unsent."""
-
-    ticket: Ticket
-    unit_ids: tuple[int, ...]
-    until: datetime
-
-
 def undo_within(policy: Policy) -> timedelta:
     handling = getattr(policy, "handling", None)
     return timedelta(seconds=handling.undo_seconds if handling else UNDO_SECONDS)
@@ -268,23 +259,6 @@ def undo(session: Session, viewer: Viewer, number: str, now: datetime, policy: P
     return last
 
 
-def undoable(session: Session, viewer: Viewer, now: datetime, policy: Policy) -> list[Undoable]:
-    """What she can still unsend, the latest first."""
-    mine = visible_tickets(viewer, Action.CHARGE_UNITS).join(SubOrder, SubOrder.ticket_id == Ticket.id)
-    just_now = SubOrder.sent_by == viewer.person_id, SubOrder.sent_at > now - undo_within(policy)
-    latest = SubOrder.sent_at.desc(), SubOrder.id
-    rows = session.execute(
-        mine.add_columns(SubOrder).where(SubOrder.state == Order.SENT, *just_now).order_by(*latest)
-    )
-    found: dict[int, Undoable] = {}
-    for ticket, order in rows:
-        until = order.sent_at + undo_within(policy)
-        known = found.get(ticket.id, Undoable(ticket, (), until))
-        if known.until == until:
-            found[ticket.id] = Undoable(ticket, (*known.unit_ids, order.unit_id), until)
-    return list(found.values())
-
-
 def recall(
     session: Session,
     viewer: Viewer,
@@ -341,7 +315,7 @@ def withdraw_from_accused(session: Session, viewer: Viewer, ticket: Ticket, now:
 def take_all_back(
     session: Session, viewer: Viewer, ticket: Ticket, action: Action, policy: Policy, now: datetime, why: str
 ) -> None:
-    """The case goes another way: no unit has a live share of it any more, and each that knew of one is told."""
+    """The case goes another way: no unit has a live share of it any more; each that knew of one is told."""
     for order in _live(session, ticket):
         had_left = not _unsend(session, order, policy)
         _take_back(session, viewer, ticket, order, action, now, why=why)

@@ -7,7 +7,6 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, aliased
 
-from cases.errors import Refused
 from cases.states import GONE
 from cases.visible import name
 from routing.policy import HandlingUnit
@@ -81,8 +80,8 @@ def charged(session: Session, ticket: Ticket) -> list[Charged]:
     return [Charged(unit, at, by_id) for unit, at, by_id in found]
 
 
-def name_clerks(session: Session, ticket: Ticket, unit: Unit) -> None:
-    """Of a sealed ticket the clerks of that very unit are named. Raises Refused when there are none."""
+def name_clerks(session: Session, ticket: Ticket, unit: Unit) -> bool:
+    """Of a sealed ticket the clerks of that very unit are named. False when there are none."""
     recused = select(Recusal.person_id).where(Recusal.ticket_id == ticket.id)
     clerks = session.scalars(
         select(Person.id).where(
@@ -92,10 +91,9 @@ def name_clerks(session: Session, ticket: Ticket, unit: Unit) -> None:
             Person.id.not_in(recused),
         )
     ).all()
-    if not clerks:
-        raise Refused({"unit": "nobody"})
     for person_id in clerks:
         name(session, person_id, CHARGED, ticket_id=ticket.id)
+    return bool(clerks)
 
 
 def unname_clerks(session: Session, ticket: Ticket, unit_id: int) -> None:

@@ -12,7 +12,8 @@ from storage.tables import Journal
 from storage.viewer import COMMAND_LINE, Viewer
 
 MATTERS = ("call", "ticket", "recording")
-PLAIN = ("person", "unit", "journal", "key", "policy", "retention")  # tell of no call or ticket
+# They tell of no call or ticket.
+PLAIN = ("person", "unit", "journal", "key", "policy", "retention", "directory", "knowledge")
 SUBJECTS = (*MATTERS, *PLAIN)
 
 _FACTS = ("act", "subject_kind", "subject_id")

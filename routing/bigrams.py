@@ -1,6 +1,6 @@
 """Chinese text made findable without a dictionary: one script, and every two characters that stand together.
 
-Each character is folded alone. OpenCC's phrases (乾坤 keeps its 乾, 乾净 does not) would fold a character by its
+Each character is folded alone. OpenCC's phrases (乾坤 keeps its 乾, 乾净 does not) would fold one by its
 neighbours, and what is asked for would then be another word than what is written.
 """
 

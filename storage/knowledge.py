@@ -53,7 +53,7 @@ class KnowledgeEntry(Base):
     state: Mapped[str] = mapped_column(server_default="draft")  # draft | published | withdrawn
     version: Mapped[int] = mapped_column(server_default=text("1"))
     used: Mapped[int] = mapped_column(server_default=text("0"))  # times it was somebody's answer
-    found: Mapped[str] = mapped_column(TSVECTOR, server_default=text("''::tsvector"))  # cases/knowledge.py
+    found: Mapped[str] = mapped_column(TSVECTOR, server_default=text("''::tsvector"), deferred=True)
     changed_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     changed_at: Mapped[datetime] = mapped_column(server_default=NOW)
 

@@ -1,0 +1,233 @@
+"""How a ticket ends that no unit closes: answered, refused, transferred, withdrawn; and begun again."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from cases import dispatch, merging
+from cases.deadlines import load_calendar, order_due
+from cases.errors import Refused
+from cases.merging import owe_caller
+from cases.permissions import Action
+from cases.personal import unmasked
+from cases.states import Event, State, after
+from cases.steps import demand_decider, locked, same, step, touch
+from routing.policy import Policy, Reason
+from storage.knowledge import KnowledgeEntry
+from storage.tables import Ticket
+from storage.viewer import Viewer
+from storage.work import Ending, TicketNote
+
+LONGEST = 5000  # characters of what the caller is told
+LONGEST_RECEIPT = 200
+
+
+def answer_directly(
+    session: Session,
+    viewer: Viewer,
+    number: str,
+    answer: str,
+    now: datetime,
+    *,
+    entry_id: int | None = None,
+    version: int | None = None,
+) -> Ticket:
+    """直接答复: what the caller is told is the end of it. `entry_id`: the knowledge that it was taken from.
+
+    Raises NotAllowed, NotVisible, Conflict, and Refused: event, answer required or too_long, entry unknown.
+    """
+    ticket = _locked(session, viewer, number, Action.WRITE_TICKETS, Event.FINISH, version)
+    answer = unmasked(answer, ticket.answer, ticket)
+    faults = _text("answer", answer)
+    if entry_id is not None and not _used(session, entry_id):
+        faults["entry"] = "unknown"
+    _raise(faults)
+    ticket.answer = answer
+    _end(session, viewer, ticket, Ending(kind="answered", words=answer), now)
+    detail = {"entry": entry_id} if entry_id is not None else {}
+    step(session, viewer, ticket, Event.FINISH, Action.WRITE_TICKETS, now, **detail)
+    owe_caller(session, ticket, "ticket.done")
+    return ticket
+
+
+def refuse(
+    session: Session,
+    viewer: Viewer,
+    number: str,
+    ground: str,
+    words: str,
+    policy: Policy,
+    now: datetime,
+    *,
+    version: int | None = None,
+) -> Ticket:
+    """不予受理, by one of the policy's grounds and in words that the caller is told.
+
+    Raises NotAllowed, NotVisible, Conflict, and Refused: event, ground required or unknown, words required or
+    too_long.
+    """
+    ticket = _locked(session, viewer, number, Action.SORT, Event.REFUSE, version)
+    demand_decider(viewer, ticket, "refusal", policy)
+    _raise(_ground(ground, policy.handling.refusal_grounds) | _text("words", words))
+    _end(session, viewer, ticket, Ending(kind="refused", ground=ground, words=words), now)
+    step(session, viewer, ticket, Event.REFUSE, Action.SORT, now, ground=ground)
+    owe_caller(session, ticket, "ticket.refused")
+    return ticket
+
+
+def transfer(
+    session: Session,
+    viewer: Viewer,
+    number: str,
+    ground: str,
+    words: str,
+    policy: Policy,
+    now: datetime,
+    *,
+    version: int | None = None,
+) -> Ticket:
+    """转出: it belongs to another hotline (12345), which gives a receipt: `note_receipt`. `words` may be ''.
+
+    Raises NotAllowed, NotVisible, Conflict, and Refused: event, ground required or unknown, words too_long.
+    """
+    ticket = _locked(session, viewer, number, Action.SORT, Event.TRANSFER, version)
+    _raise(_ground(ground, policy.handling.transfer_grounds) | _text("words", words, must=False))
+    ending = Ending(kind="transferred", ground=ground, words=words, to_number=policy.outside_scope_number)
+    _end(session, viewer, ticket, ending, now)
+    to = policy.outside_scope_number
+    step(session, viewer, ticket, Event.TRANSFER, Action.SORT, now, ground=ground, to=to)
+    owe_caller(session, ticket, "ticket.transferred")
+    return ticket
+
+
+def note_receipt(
+    session: Session, viewer: Viewer, number: str, receipt: str, now: datetime, *, version: int | None = None
+) -> Ticket:
+    """What the other hotline gave for it. Raises NotAllowed, NotVisible, Conflict, Refused."""
+    ticket = locked(session, viewer, number, Action.SORT)
+    same(ticket, version, receipt)
+    if ticket.state != State.TRANSFERRED:
+        raise Refused({"event": f"not_in_{ticket.state}"})
+    _raise(_text("receipt", receipt, longest=LONGEST_RECEIPT))
+    ending = current(session, ticket)
+    assert ending is not None
+    ending.receipt, ending.receipt_at = receipt, now
+    touch(session, viewer, ticket, "ticket.receipt", Action.SORT, now)
+    return ticket
+
+
+def withdraw(
+    session: Session,
+    viewer: Viewer,
+    number: str,
+    ground: str,
+    words: str,
+    policy: Policy,
+    now: datetime,
+    *,
+    version: int | None = None,
+) -> Ticket:
+    """撤销: its caller takes it back, or it should not have been written; units lose it. `words` may be ''.
+
+    Raises NotAllowed, NotVisible, Conflict, and Refused: event (leads: others were merged into it), ground
+    required or unknown, words too_long.
+    """
+    ticket = _locked(session, viewer, number, Action.WRITE_TICKETS, Event.WITHDRAW, version)
+    if merging.followers(session, ticket):
+        raise Refused({"event": "leads"})
+    _raise(_ground(ground, policy.handling.withdrawal_grounds) | _text("words", words, must=False))
+    dispatch.take_all_back(session, viewer, ticket, Action.WRITE_TICKETS, policy, now, why="withdrawn")
+    _end(session, viewer, ticket, Ending(kind="withdrawn", ground=ground, words=words), now)
+    step(session, viewer, ticket, Event.WITHDRAW, Action.WRITE_TICKETS, now, ground=ground)
+    return ticket
+
+
+def reopen(
+    session: Session,
+    viewer: Viewer,
+    number: str,
+    why: str,
+    policy: Policy,
+    now: datetime,
+    *,
+    version: int | None = None,
+) -> Ticket:
+    """It is to be sorted anew, and its deadline counts from now.
+
+    Raises NotAllowed, NotVisible, Conflict, and Refused: event, why required or too_long.
+    """
+    ticket = _locked(session, viewer, number, Action.WRITE_TICKETS, Event.REOPEN, version)
+    _raise(_text("why", why))
+    session.add(TicketNote(ticket_id=ticket.id, kind="reopened", text=why, by_id=viewer.person_id, at=now))
+    begin_again(session, viewer, ticket, Event.REOPEN, Action.WRITE_TICKETS, policy, now)
+    return ticket
+
+
+def begin_again(
+    session: Session,
+    viewer: Viewer,
+    ticket: Ticket,
+    event: Event,
+    action: Action,
+    policy: Policy,
+    now: datetime,
+) -> None:
+    """The step back to sorting, with a locked ticket: how it had ended is undone. Raises Refused."""
+    step(session, viewer, ticket, event, action, now)
+    ended = Ending.ticket_id == ticket.id, Ending.undone_at.is_(None)
+    session.execute(update(Ending).where(*ended).values(undone_at=now))
+    new_deadline(session, ticket, policy, now)
+    ticket.sent_at = None
+
+
+def new_deadline(session: Session, ticket: Ticket, policy: Policy, now: datetime) -> None:
+    """The caller is promised anew, from now on."""
+    due = order_due(now, ticket, policy, load_calendar(session))
+    ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
+
+
+def current(session: Session, ticket: Ticket) -> Ending | None:
+    """How it ended, unless a unit closed it or it goes on."""
+    ended = select(Ending).where(Ending.ticket_id == ticket.id, Ending.undone_at.is_(None))
+    return session.scalar(ended.order_by(Ending.id.desc()).limit(1))
+
+
+def _locked(
+    session: Session, viewer: Viewer, number: str, action: Action, event: Event, version: int | None
+) -> Ticket:
+    """What has no place in its state is refused before anything typed is looked at."""
+    ticket = locked(session, viewer, number, action)
+    same(ticket, version, event)
+    after(State(ticket.state), event)
+    return ticket
+
+
+def _used(session: Session, entry_id: int) -> bool:
+    """An entry of the knowledge base was somebody's answer once more; False when there is no such."""
+    entry = KnowledgeEntry.id == entry_id, KnowledgeEntry.state == "published"
+    once_more = update(KnowledgeEntry).where(*entry).values(used=KnowledgeEntry.used + 1)
+    return session.scalar(once_more.returning(KnowledgeEntry.id)) is not None
+
+
+def _end(session: Session, viewer: Viewer, ticket: Ticket, ending: Ending, now: datetime) -> None:
+    ending.ticket_id, ending.by_id, ending.at = ticket.id, viewer.person_id, now
+    session.add(ending)
+
+
+def _ground(code: str, known: Iterable[Reason]) -> dict[str, str]:
+    if code in {each.code for each in known}:
+        return {}
+    return {"ground": "unknown" if code else "required"}
+
+
+def _text(name: str, text: str, *, must: bool = True, longest: int = LONGEST) -> dict[str, str]:
+    if len(text) > longest:
+        return {name: "too_long"}
+    return {name: "required"} if must and not text else {}
+
+
+def _raise(faults: dict[str, str]) -> None:
+    if faults:
+        raise Refused(faults)

@@ -1,0 +1,56 @@
+"""All units' shares of one case at once: who leads, who still owes, finished together, done again."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from cases.deadlines import load_calendar, order_due
+from cases.permissions import Action
+from cases.states import GONE, OWED, Order, Turn
+from cases.steps import turn
+from routing.policy import Policy
+from storage.tables import Ticket
+from storage.viewer import Viewer
+from storage.work import SubOrder
+
+
+def of(session: Session, ticket: Ticket, *, lock: bool = False) -> list[SubOrder]:
+    """Those that units have or had done, oldest first."""
+    mine = select(SubOrder).where(SubOrder.ticket_id == ticket.id, SubOrder.state.not_in(GONE))
+    mine = mine.order_by(SubOrder.sent_at, SubOrder.id)
+    return list(session.scalars(mine.with_for_update() if lock else mine))
+
+
+def leading(shares: list[SubOrder]) -> SubOrder | None:
+    """主办: the share of the unit that answers for the whole case."""
+    return next((each for each in shares if each.part == "lead" and each.parent_id is None), None)
+
+
+def owed(shares: list[SubOrder]) -> list[SubOrder]:
+    """Those whose units still have to act."""
+    return [each for each in shares if each.state in OWED]
+
+
+def finish(session: Session, viewer: Viewer, ticket: Ticket, action: Action, now: datetime) -> None:
+    """The case is closed with what the units replied."""
+    for share in of(session, ticket, lock=True):
+        if share.state == Order.REPLIED:
+            turn(session, viewer, ticket, share, Turn.FINISH, action, now)
+            share.ended_at = now
+
+
+def redo(
+    session: Session, viewer: Viewer, ticket: Ticket, action: Action, policy: Policy, now: datetime
+) -> int:
+    """Every unit that had replied acts again, with a new clock and its old words; returns how many."""
+    again = [each for each in of(session, ticket, lock=True) if each.state in (Order.REPLIED, Order.DONE)]
+    calendar = load_calendar(session) if again else None
+    for share in again:
+        assert calendar is not None
+        turn(session, viewer, ticket, share, Turn.REDO, action, now)
+        due = order_due(now, ticket, policy, calendar)
+        share.due_at, share.due_rule, share.due_provisional = due.at, due.rule, due.provisional
+        share.redone += 1
+        share.replied_at = share.replied_by = share.ended_at = None
+    return len(again)

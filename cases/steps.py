@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from cases import journal
 from cases.errors import Conflict, NotAllowed, NotVisible
-from cases.permissions import Action, demand, rule
+from cases.permissions import Action, Scope, cell, demand, rule
 from cases.sealed import listeners, missing_ticket
 from cases.states import OPEN, Event, Order, State, Turn, after, after_turn
 from cases.ticket_numbers import called
@@ -41,7 +41,8 @@ def locked_order(session: Session, viewer: Viewer, order_id: int, action: Action
     mine = visible_tickets(viewer, action).where(Ticket.id == ticket_id)
     ticket = session.scalar(mine.with_for_update(of=Ticket))
     order = session.get(SubOrder, order_id, with_for_update=True) if ticket else None
-    if ticket is None or order is None or (viewer.units and order.unit_id not in viewer.units):
+    by_unit = cell(viewer.role, action).ordinary is Scope.UNIT
+    if ticket is None or order is None or (by_unit and order.unit_id not in viewer.units):
         raise NotVisible(f"no order {order_id}")
     return ticket, order
 
@@ -124,6 +125,13 @@ def touch(
     """Something was done to the ticket: version, journal, and a note to whoever looks at it."""
     ticket.version += 1
     ticket.changed_at = now
+    tell(session, viewer, ticket, act, action, **detail)
+
+
+def tell(
+    session: Session, viewer: Viewer | None, ticket: Ticket, act: str, action: Action, **detail: Any
+) -> None:
+    """Something was done beside the ticket, which nobody's form over it need know of: journal and note."""
     allowed = rule(viewer, action, sealed=ticket.sealed) if viewer else ""
     journal.append(session, viewer, act, "ticket", ticket.id, rule=allowed, **detail)
     session.flush()

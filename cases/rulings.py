@@ -1,0 +1,230 @@
+"""What a unit asks is ruled on: by the role that the policy names, never by who asked.
+
+Of a sealed ticket the discipline office rules. Raises NotAllowed, NotVisible, Conflict when it was ruled on
+already (`theirs` is the request), and Refused: "order" when she asked herself, "event" when the states say
+no, else by field.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy.orm import Session, defer
+
+from cases import units
+from cases.deadlines import limit_due, load_calendar
+from cases.errors import Conflict, Refused
+from cases.looks import note_listed
+from cases.orders import AT_WORK, LONGEST, below
+from cases.permissions import Action
+from cases.states import GONE, Event, Order, State, Turn
+from cases.steps import demand_decider, locked_order, step, touch, turn
+from cases.visible import visible_tickets
+from routing.policy import Policy
+from routing.working_time import Due
+from storage import outbox
+from storage.staff import Unit
+from storage.tables import Ticket
+from storage.viewer import Role, Viewer
+from storage.work import SubOrder, Supervision, UnitRequest
+
+Kind = Literal["objection", "extension"]
+KINDS: tuple[Kind, ...] = ("objection", "extension")
+OFTEN = 2  # so many upheld returns make a case one to be seen to
+
+
+def rule_objection(
+    session: Session,
+    viewer: Viewer,
+    order_id: int,
+    granted: bool,
+    remark: str,
+    policy: Policy,
+    now: datetime,
+) -> UnitRequest:
+    """Granted: the unit has it no more, and with the last one the ticket is to be sorted again. Refused, with
+    a reason: the unit is designated and may not object again."""
+    ticket, order, request = _asked(session, viewer, order_id, "objection", policy, remark)
+    if not granted:
+        _decide(request, viewer, "refused", remark, now)
+        order.designated = True
+        order.taken_at = order.taken_at or now
+        turn(session, viewer, ticket, order, Turn.OVERRULE, Action.DECIDE, now)
+    else:
+        _decide(request, viewer, "granted", remark, now)
+        order.ended_at = now
+        if ticket.sealed:
+            units.unname_clerks(session, ticket, order.unit_id)
+        turn(session, viewer, ticket, order, Turn.UPHOLD, Action.DECIDE, now)
+        _returned(session, viewer, ticket, policy, now)
+    outbox.put(session, "order.ruled", _ids(ticket, request))
+    return request
+
+
+def rule_extension(
+    session: Session,
+    viewer: Viewer,
+    order_id: int,
+    granted: bool,
+    remark: str,
+    policy: Policy,
+    now: datetime,
+) -> UnitRequest:
+    """Granted: the share is due later, with what was passed down of it; if that is later than what was
+    promised to the caller, she is told. Refused, with a reason: it stays."""
+    ticket, order, request = _asked(session, viewer, order_id, "extension", policy, remark)
+    if order.state not in AT_WORK:
+        raise Refused({"event": f"not_in_{order.state}"})
+    if granted:
+        due = _extended(session, order, request, policy)
+        request.due_after = due.at
+        _decide(request, viewer, "granted", remark, now)
+        _move(session, ticket, order, due)
+    else:
+        _decide(request, viewer, "refused", remark, now)
+    order.version += 1
+    told = {"order": order.id, "unit": order.unit_id, "choice": request.choice}
+    touch(session, viewer, ticket, f"order.extension_{request.decision}", Action.DECIDE, now, **told)
+    outbox.put(session, "extension.ruled", _ids(ticket, request))
+    return request
+
+
+# -- what waits for a ruling ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request with its share and ticket; `by`: when it should be ruled on, None for an extension."""
+
+    request: UnitRequest
+    order: SubOrder
+    ticket: Ticket
+    unit: Unit
+    better: Unit | None  # who should have it, as the unit thinks
+    by: datetime | None
+
+
+def waiting(
+    session: Session, viewer: Viewer, policy: Policy, kind: str = "", limit: int = 50, offset: int = 0
+) -> list[Waiting]:
+    """What she may rule on, longest asked first; `kind`: "" for all. Sealed ones are noted as looked at."""
+    unlisted = (Ticket.content, Ticket.answer, Ticket.accused, Ticket.place)
+    query = _open(viewer, policy).add_columns(SubOrder, UnitRequest, Unit)
+    query = query.join(Unit, Unit.id == SubOrder.unit_id).options(*(defer(each) for each in unlisted))
+    if kind:
+        query = query.where(UnitRequest.kind == kind)
+    query = query.order_by(UnitRequest.asked_at, UnitRequest.id).limit(limit).offset(offset)
+    calendar = load_calendar(session)
+    within = policy.handling.objection_ruled_within
+    found = [
+        Waiting(
+            request,
+            order,
+            ticket,
+            unit,
+            session.get(Unit, request.unit_id) if request.unit_id else None,
+            limit_due(request.asked_at, within, policy, calendar).at if request.kind == "objection" else None,
+        )
+        for ticket, order, request, unit in session.execute(query)  # type: ignore[misc]
+    ]
+    sealed = {each.ticket.id for each in found if each.ticket.sealed}
+    note_listed(session, viewer, Action.DECIDE, "ticket", sealed)
+    return found
+
+
+def counts(session: Session, viewer: Viewer, policy: Policy) -> dict[str, int]:
+    """How many of each kind `waiting` lists."""
+    asked = _open(viewer, policy).with_only_columns(
+        *(func.count(case((UnitRequest.kind == kind, 1))).label(kind) for kind in KINDS)
+    )
+    return dict(session.execute(asked).one()._mapping)
+
+
+def _open(viewer: Viewer, policy: Policy) -> Select[Ticket]:
+    """Open requests that she may rule on, each with its share and ticket."""
+    return (
+        visible_tickets(viewer, Action.DECIDE)
+        .join(SubOrder, SubOrder.ticket_id == Ticket.id)
+        .join(UnitRequest, UnitRequest.order_id == SubOrder.id)
+        .where(UnitRequest.decision == "", Ticket.state == State.HANDLING)
+        .where(SubOrder.state.in_((*AT_WORK, Order.OBJECTED)), _decided_by(viewer, policy))
+    )
+
+
+def _decided_by(viewer: Viewer, policy: Policy) -> ColumnElement[bool]:
+    hers = [kind for kind in KINDS if policy.decides(kind) == viewer.role.value]
+    return or_(UnitRequest.kind.in_(hers), and_(Ticket.sealed, viewer.role is Role.DISCIPLINE))
+
+
+# -- parts of the acts ------------------------------------------------------------------------------
+
+
+def _asked(
+    session: Session, viewer: Viewer, order_id: int, kind: Kind, policy: Policy, remark: str
+) -> tuple[Ticket, SubOrder, UnitRequest]:
+    """What the unit asked, all locked: of two rulings at once the second finds the first."""
+    ticket, order = locked_order(session, viewer, order_id, Action.DECIDE)
+    demand_decider(viewer, ticket, kind, policy)
+    mine = UnitRequest.order_id == order.id, UnitRequest.kind == kind
+    newest = select(UnitRequest).where(*mine).order_by(UnitRequest.id.desc()).limit(1)
+    request = session.scalar(newest.with_for_update())
+    if request is None or request.decision:
+        raise Conflict(theirs=request, yours=remark)
+    if ticket.state != State.HANDLING:
+        raise Refused({"event": f"not_in_{ticket.state}"})
+    if request.asked_by == viewer.person_id:
+        raise Refused({"order": "own_request"})
+    if len(remark) > LONGEST:
+        raise Refused({"remark": "too_long"})
+    return ticket, order, request
+
+
+def _decide(request: UnitRequest, viewer: Viewer, decision: str, remark: str, now: datetime) -> None:
+    if decision == "refused" and not remark:
+        raise Refused({"remark": "required"})
+    request.decision, request.remark = decision, remark
+    request.decided_by, request.decided_at = viewer.person_id, now
+
+
+def _returned(session: Session, viewer: Viewer, ticket: Ticket, policy: Policy, now: datetime) -> None:
+    """One unit less; a case that nobody has is sorted again, one that nobody wants is seen to."""
+    ticket.returned += 1
+    kept = SubOrder.ticket_id == ticket.id, SubOrder.state.not_in((*GONE, Order.DONE))
+    if session.scalar(select(SubOrder.id).where(*kept).limit(1)) is None:
+        step(session, viewer, ticket, Event.RECALL, Action.DECIDE, now)
+    if ticket.returned >= OFTEN:
+        _supervise(session, ticket, policy, now)
+
+
+def _supervise(session: Session, ticket: Ticket, policy: Policy, now: datetime) -> None:
+    under_way = Supervision.ticket_id == ticket.id, Supervision.ended_at.is_(None)
+    if session.scalar(select(Supervision.id).where(*under_way)) is not None:
+        return
+    due = limit_due(now, policy.handling.supervision, policy, load_calendar(session))
+    session.add(Supervision(ticket_id=ticket.id, ground="returned", due_at=due.at, at=now))
+    touch(session, None, ticket, "ticket.supervise", Action.DECIDE, now, ground="returned")
+    outbox.put(session, "supervised", {"ticket_id": ticket.id})
+
+
+def _extended(session: Session, order: SubOrder, request: UnitRequest, policy: Policy) -> Due:
+    """The new deadline, counted from the one that it has now: that may have moved since it was asked."""
+    chosen = next((each for each in policy.handling.extensions if each.code == request.choice), None)
+    if chosen is None or order.due_at is None:
+        raise Refused({"choice": "unknown"})
+    return limit_due(order.due_at, chosen, policy, load_calendar(session))
+
+
+def _move(session: Session, ticket: Ticket, order: SubOrder, due: Due) -> None:
+    ticket.extended += 1
+    for each in (order, *below(session, order)):
+        each.due_at, each.due_provisional = due.at, each.due_provisional or due.provisional
+    if ticket.due_at is not None and ticket.due_at >= due.at:
+        return
+    ticket.due_at, ticket.due_provisional = due.at, ticket.due_provisional or due.provisional
+    if ticket.reply_wanted and not ticket.sealed:
+        outbox.put(session, "ticket.progress", {"ticket_id": ticket.id})
+
+
+def _ids(ticket: Ticket, request: UnitRequest) -> dict[str, int]:
+    return {"ticket_id": ticket.id, "order_id": request.order_id, "request_id": request.id}

@@ -15,7 +15,8 @@ from cases import calls, drafts, offers, personal, tickets
 from cases.errors import Refused as Faults
 from cases.permissions import Action
 from cases.ticket_form import TicketForm
-from routing.policy import Policy, Reason
+from routing.policy import Policy
+from routing.terms import Reason
 from storage.viewer import Viewer
 from web.answers import json_of
 from web.login import needs, needs_within, services, viewer_within

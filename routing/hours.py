@@ -3,7 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from routing.policy import Hours
+from routing.terms import Hours
 from routing.working_time import Calendar, open_spans
 
 

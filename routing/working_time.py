@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from routing.policy import Hours, Unit
+from routing.terms import Hours, Unit
 
 DAY = timedelta(days=1)
 LAST_SECOND = time(23, 59, 59)  # shown as the day itself, where 24:00 would show as the next

@@ -1,5 +1,7 @@
 """The inbound dialogue by playbook."""
 
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,8 @@ MENU = Ask(("menu",), KEYS, 5.0)
 AGAIN_WRONG = Ask(("wrong_key", "menu"), KEYS, 5.0)
 AGAIN_SILENT = Ask(("no_key", "menu"), KEYS, 5.0)
 QUEUE = "duty"
+MIANYANG = Path(__file__).resolve().parents[2] / "policies/mianyang-962299.toml"
+HANDLED = tomllib.loads(MIANYANG.read_text(encoding="utf-8"))  # what becomes of a case is nothing to a call
 
 
 def a_policy(*, menu: dict[str, Any] | None = None, line: dict[str, Any] | None = None) -> Policy:
@@ -45,6 +49,7 @@ def a_policy(*, menu: dict[str, Any] | None = None, line: dict[str, Any] | None 
             "pause_reasons": [{"code": "rest", "name": words}],
             "closing_reasons": [{"code": "silent", "name": words}],
             "sealed_readers": ["discipline"],
+            **{name: HANDLED[name] for name in ("handling", "decisions", "ladders", "texts")},
         }
     )
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routing.hours import is_open, next_opening
-from routing.policy import Hours, Unit
+from routing.terms import Hours, Unit
 from routing.working_time import Calendar, due
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -185,14 +185,14 @@ def write(
     Raises Refused, Conflict, NotVisible, NotAllowed.
     """
     demand(viewer, Action.MANAGE_CITY)
+    entry = DirectoryEntry(version=0, active=True) if entry_id is None else _locked(session, entry_id)
+    if version is not None and entry.version != version:
+        raise Conflict(theirs=entry, yours=form)
     faults = faults_of(form, policy)
-    if any(form.when == form_of(other).when for other in _active(session) if other.id != entry_id):
+    if entry.active and any(form.when == form_of(other).when for other in _others(session, entry)):
         faults["entry"] = "twice"
     if faults:
         raise Refused(faults)
-    entry = DirectoryEntry(version=0) if entry_id is None else _locked(session, entry_id)
-    if version is not None and entry.version != version:
-        raise Conflict(theirs=entry, yours=form)
     for name, value in asdict(form).items():
         setattr(entry, name, list(value) if name == "words" else value)
     session.add(entry)
@@ -205,7 +205,7 @@ def switch(session: Session, viewer: Viewer, entry_id: int, on: bool, now: datet
     demand(viewer, Action.MANAGE_CITY)
     entry = _locked(session, entry_id)
     when = form_of(entry).when
-    if on and any(when == form_of(other).when for other in _active(session) if other.id != entry_id):
+    if on and any(when == form_of(other).when for other in _others(session, entry)):
         raise Refused({"entry": "twice"})
     entry.active = on
     _touch(session, viewer, entry, "directory.on" if on else "directory.off", now)
@@ -293,6 +293,10 @@ def _open(unit: Unit | None, codes: set[str]) -> bool:
 
 def _active(session: Session) -> list[DirectoryEntry]:
     return list(session.scalars(select(DirectoryEntry).where(DirectoryEntry.active)))
+
+
+def _others(session: Session, entry: DirectoryEntry) -> list[DirectoryEntry]:
+    return [other for other in _active(session) if other is not entry]
 
 
 def _locked(session: Session, entry_id: int) -> DirectoryEntry:

@@ -1,7 +1,7 @@
-"""Which deadlines the clock watches (cases/escalation.py), and the indexes by which it finds those to look at.
+"""Which deadlines the clock watches (cases/escalation.py), and the indexes by which it finds what is due.
 
 Whoever moves a deadline need not know of the clock. A row's `next_at` says when its next level comes (NULL:
-none is to come) and `next_for` for which deadline that was reckoned; where the two differ, it is reckoned anew.
+none is to come), `next_for` for which deadline that was reckoned; one that has another by now is `stale`.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sqlalchemy import Index, text
 
 @dataclass(frozen=True, slots=True)
 class Waking:
-    """One kind of deadline, as SQL over one row of `table`: `due`, whether it `runs`, whether it is `stale`."""
+    """One kind of deadline, as SQL over a row of `table`: `due`, whether it `runs`, whether it is `stale`."""
 
     table: str
     due: str

@@ -16,7 +16,7 @@ from cases.errors import Refused
 from cases.order_reply import Reply, checked
 from cases.permissions import Action
 from cases.states import GONE, OWED, Order, State, Turn, after_turn
-from cases.steps import locked_order, same, touch, turn
+from cases.steps import locked_order, same, tell, turn
 from routing.handling import Extension
 from routing.policy import Policy
 from routing.working_time import Calendar, Due
@@ -74,16 +74,8 @@ def note_progress(session: Session, viewer: Viewer, order_id: int, text: str, no
     at_work(order)
     check_text("text", text)
     note = note_on(session, viewer, order, "progress", text, now)
-    touch(
-        session,
-        viewer,
-        ticket,
-        "order.progress",
-        Action.HANDLE,
-        now,
-        order=order.id,
-        unit=order.unit_id,
-    )
+    told = {"order": order.id, "unit": order.unit_id}
+    tell(session, viewer, ticket, "order.progress", Action.HANDLE, **told)
     return note
 
 
@@ -149,9 +141,9 @@ def objection_until(order: SubOrder, policy: Policy, calendar: Calendar) -> Due:
 
 
 def no_objection(session: Session, order: SubOrder, policy: Policy, calendar: Calendar, now: datetime) -> str:
-    """Why the unit has to keep it: designated, passed_down, window_over; '' if it may object."""
+    """Why the unit has to keep it: is_designated, passed_down, window_over; '' if it may object."""
     if order.designated:
-        return "designated"
+        return "is_designated"
     if below(session, order):
         return "passed_down"
     return "window_over" if now > objection_until(order, policy, calendar).at else ""
@@ -193,17 +185,17 @@ def ask_extension(
     _ask(session, viewer, request, now)
     order.version += 1
     told = {"order": order.id, "unit": order.unit_id, "choice": choice}
-    touch(session, viewer, ticket, "order.extension_asked", Action.HANDLE, now, **told)
+    tell(session, viewer, ticket, "order.extension_asked", Action.HANDLE, **told)
     outbox.put(session, "extension.asked", _ids(ticket, request))
     return request
 
 
 def no_extension(session: Session, order: SubOrder, policy: Policy, now: datetime) -> str:
-    """Why no more time can be asked for: from_above, asked, no_due, after_due, none_left; '' if it can."""
+    """Why no more time can be asked for: from_above, asked_already, no_due, after_due, none_left; '' if it can."""
     if order.parent_id is not None:
         return "from_above"
     if open_request(session, order, "extension") is not None:
-        return "asked"
+        return "asked_already"
     if order.due_at is None:
         return "no_due"
     if now > order.due_at and not policy.handling.extension_after_due:

@@ -137,7 +137,7 @@ def _unfit(session: Session, ticket: Ticket, order: SubOrder, unit: Unit, earlie
     if unit.id == order.unit_id or unit.id not in units.around(session, order.unit_id)[0]:
         return "not_below"
     if ticket.sealed:
-        return "sealed"
+        return "sealed_stays"
     if ticket.accused_unit_id in units.around(session, unit.id)[1]:
         return "accused"
     return "twice" if earlier is not None and earlier.state != Order.DONE else ""

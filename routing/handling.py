@@ -90,6 +90,7 @@ class Handling(Model):
     objection_ruled_within: Limit
     undo_seconds: int = Field(60, ge=0, le=600)
     extensions: tuple[Extension, ...] = ()
+    extension_after_due: bool = False  # may still be asked for when the deadline is over
     visit_within: Limit  # from the approved closing on
     visit_attempts: int = Field(3, ge=1, le=10)
     visit_retry: Limit

@@ -1,7 +1,8 @@
 """A ticket's deadline by the policy, over the calendar that the operator keeps in the database."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import chinese_calendar
@@ -9,9 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from routing.policy import Limit, Policy, Unit
-from routing.working_time import Calendar, Due, due
-from storage.tables import CalendarDay, CalendarYear
+from routing.handling import Level
+from routing.policy import Policy
+from routing.rule import Rule, Span
+from routing.terms import Limit, Unit
+from routing.working_time import Calendar, Due, days_away, on_the_clock
+from storage.tables import CalendarDay, CalendarYear, Ticket
 
 
 def load_calendar(session: Session) -> Calendar:
@@ -46,19 +50,71 @@ def seed_calendar(session: Session) -> None:
 
 
 def deadline(
-    opened: datetime, kind: str, choice: str, urgency: str, policy: Policy, calendar: Calendar
+    opened: datetime,
+    kind: str,
+    choice: str,
+    urgency: str,
+    policy: Policy,
+    calendar: Calendar,
+    category: str = "",
 ) -> Due:
-    """The kind's limit, or the longer one chosen; an urgent matter is due at the earlier of the two.
+    """The longer limit that was chosen, else the category's, else the kind's; an urgent matter is due at the
+    earlier of that and its urgency's. routing/rule.py has the rule's form, say_rule() its words.
 
-    The rule reads "<kind> <choice or -> <urgency or -> <amount> <unit>"; say_rule() puts it in words.
+    Raises KeyError for an unknown kind or choice; a category that is none of the policy's has no say.
     """
-    wanted = policy.kind(kind)
-    usual = _due(opened, wanted.longer[choice] if choice else wanted.deadline, policy, calendar)
+    wanted, about = policy.kind(kind), ""
+    if choice:
+        limit: Limit = wanted.longer[choice]
+    elif (of_category := policy.category_limit(category)) is not None:
+        limit, about = of_category, category
+    else:
+        limit = wanted.deadline
+    usual = _due(Rule((Span.of(limit),), opened.astimezone(UTC), kind, choice, "", about), policy, calendar)
     pressing = policy.urgencies.get(urgency)  # type: ignore[call-overload]
-    first, pressed = usual, "-"
-    if pressing is not None and (urgent := _due(opened, pressing, policy, calendar)).at < usual.at:
-        first, pressed = urgent, urgency
-    return Due(first.at, first.provisional, f"{kind} {choice or '-'} {pressed} {first.rule}")
+    if pressing is None:
+        return usual
+    urgent = _due(Rule((Span.of(pressing),), opened.astimezone(UTC), kind, "", urgency), policy, calendar)
+    return min(usual, urgent, key=lambda each: each.at)
+
+
+def order_due(at: datetime, ticket: Ticket, policy: Policy, calendar: Calendar) -> Due:
+    """When a ticket, or a unit's share of it, is due if its clock starts at `at`."""
+    return deadline(at, ticket.kind, ticket.due_choice, ticket.urgency, policy, calendar, ticket.category)
+
+
+def limit_due(at: datetime, limit: Limit, policy: Policy, calendar: Calendar) -> Due:
+    """When a limit of the policy's ends that begins at `at`."""
+    return _due(Rule((Span.of(limit),), at.astimezone(UTC)), policy, calendar)
+
+
+def extended(due_at: datetime, rule: str, by: Limit, policy: Policy, calendar: Calendar) -> Due:
+    """A deadline that gets more time, counted from where it is; the rule tells of both."""
+    more = limit_due(due_at, by, policy, calendar)
+    return Due(more.at, more.provisional, str(Rule.read(rule).extended(by)) if rule else more.rule)
+
+
+def restarted(ticket: Ticket, policy: Policy, calendar: Calendar) -> Due:
+    """A ticket's deadline by what it says now, from when its clock began, with the extensions that it had."""
+    old = Rule.read(ticket.due_rule) if ticket.due_rule else None
+    due = order_due((old and old.since) or ticket.sent_at or ticket.created_at, ticket, policy, calendar)
+    new = Rule.read(due.rule)
+    if old is None or len(old.spans) == 1:
+        return due
+    return _due(replace(new, spans=(*new.spans, *old.spans[1:])), policy, calendar)
+
+
+def level_at(due_at: datetime, level: Level, policy: Policy, calendar: Calendar) -> datetime:
+    """When a level before or after a deadline is reached, in UTC.
+
+    Hours are counted from the deadline itself, days from the day that it falls on, at the level's own hour.
+    """
+    back = level.when == "before"
+    if level.unit == "hours":
+        away = timedelta(hours=level.amount)
+        return (due_at - away if back else due_at + away).astimezone(UTC)
+    day = days_away(due_at.astimezone(policy.zone).date(), level.amount, level.unit, calendar, back=back)
+    return on_the_clock(day, level.at, policy.zone)
 
 
 _UNITS = {
@@ -82,17 +138,23 @@ _URGENCIES = {
 
 
 def say_rule(rule: str, policy: Policy, language: str = "zh") -> str:
-    """A ticket's `due_rule` in words, such as "咨询 3个工作日"."""
-    kind, _, pressed, amount, unit = rule.split()
-    words = policy.kind(kind).name.say(language)
-    if pressed != "-":
-        words += f" · {_URGENCIES[language][pressed]}"
-    return f"{words} {amount}{_UNITS[language][Unit(unit)]}"
+    """A `due_rule` in words, such as "求助 · 用地与规划 15个工作日 + 15个工作日"."""
+    read = Rule.read(rule)
+    words = []
+    for kind in policy.kinds:
+        if kind.code == read.kind:
+            chosen = kind.longer.get(read.choice)
+            words += [named.name.say(language) for named in (kind, chosen) if named]
+    if read.urgency:
+        words.append(_URGENCIES[language][read.urgency])
+    if read.category:
+        words += [each.name.say(language) for each in policy.category_way(read.category)[-1:]]
+    spans = " + ".join(f"{span.amount}{_UNITS[language][span.unit]}" for span in read.spans)
+    return f"{' · '.join(words)} {spans}".strip()
 
 
-def _due(opened: datetime, limit: Limit, policy: Policy, calendar: Calendar) -> Due:
-    hours = policy.hours[limit.hours] if limit.hours else None
-    return due(opened, limit.amount, limit.unit, calendar, policy.zone, hours)
+def _due(rule: Rule, policy: Policy, calendar: Calendar) -> Due:
+    return rule.due(calendar, policy.zone, policy.hours)
 
 
 def _differing_days() -> Iterator[dict[str, Any]]:

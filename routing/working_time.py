@@ -47,11 +47,13 @@ def due(
         return _after_working_hours(opened, amount, calendar, zone, hours, rule)
     first = opened.astimezone(zone).date()
     if unit is Unit.WORKING_DAYS:
-        last = _nth_working_day(first, amount, calendar)
+        last = days_away(first, amount, unit, calendar, back=False)
         asked = first + DAY
     else:
         asked = first + amount * DAY
-        last = asked if calendar.works(asked) else _nth_working_day(asked, 1, calendar)
+        last = (
+            asked if calendar.works(asked) else days_away(asked, 1, Unit.WORKING_DAYS, calendar, back=False)
+        )
     return Due(_utc(last, LAST_SECOND, zone), _provisional(asked, last, calendar), rule)
 
 
@@ -62,8 +64,8 @@ def open_spans(
     day = since.astimezone(zone).date()
     while True:
         if hours.days == "all" or calendar.works(day):
-            begins = max(_clock(day, hours.opens, zone), since.astimezone(UTC))
-            ends = _clock(day, hours.closes, zone)
+            begins = max(on_the_clock(day, hours.opens, zone), since.astimezone(UTC))
+            ends = on_the_clock(day, hours.closes, zone)
             if begins < ends:
                 yield begins, ends
         day += DAY
@@ -82,10 +84,13 @@ def _after_working_hours(
     return Due(at, hours.days == "working" and _provisional(first, last, calendar), rule)
 
 
-def _nth_working_day(after: date, count: int, calendar: Calendar) -> date:
-    day = after
+def days_away(day: date, count: int, unit: str, calendar: Calendar, *, back: bool) -> date:
+    """The day `count` calendar or working days before or after `day`."""
+    step = -DAY if back else DAY
+    if unit == Unit.CALENDAR_DAYS:
+        return day + count * step
     while count:
-        day += DAY
+        day += step
         count -= calendar.works(day)
     return day
 
@@ -94,7 +99,8 @@ def _provisional(first: date, last: date, calendar: Calendar) -> bool:
     return any(year not in calendar.announced for year in range(first.year, last.year + 1))
 
 
-def _clock(day: date, clock: str, zone: ZoneInfo) -> datetime:
+def on_the_clock(day: date, clock: str, zone: ZoneInfo) -> datetime:
+    """A day's hour as the policy writes it ("08:00"; "24:00" is the next day's beginning), in UTC."""
     hour, minute = map(int, clock.split(":"))
     return _utc(day + DAY, time(0), zone) if hour == 24 else _utc(day, time(hour, minute), zone)
 

@@ -35,7 +35,7 @@ from storage.tables import (
     Ticket,
     TicketCall,
 )
-from storage.viewer import Viewer
+from storage.viewer import Role, Viewer
 from storage.work import Instruction, SubOrder
 
 OFFERED = "offered"  # why somebody is named for a sealed call: it rings at her phone
@@ -126,10 +126,15 @@ def _ticket_within(viewer: Viewer, action: Action) -> ColumnElement[bool]:
     allowed = _allowed(Ticket.sealed, _tickets(viewer, may.ordinary), named, may.sealed)
     if allowed is None:
         return false()
+    return and_(allowed, not_recused(viewer))
+
+
+def not_recused(viewer: Viewer) -> ColumnElement[bool]:
+    """She has no reason to keep out of the ticket; it says not that she may see it."""
     by_call = exists().where(
         _Link.ticket_id == Ticket.id, Recusal.call_id == _Link.call_id, Recusal.person_id == viewer.person_id
     )
-    return and_(allowed, ~_recused_from_ticket(viewer), ~by_call)
+    return and_(~_recused_from_ticket(viewer), ~by_call)
 
 
 def _allowed(
@@ -178,7 +183,7 @@ def _tickets(viewer: Viewer, scope: Scope) -> ColumnElement[bool] | None:
             return Ticket.created_by == viewer.person_id
         case Scope.LINE:
             reported = exists().where(
-                Instruction.ticket_id == Ticket.id, Instruction.leader_id == viewer.person_id
+                Instruction.ticket_id == Ticket.id, Instruction.leader_id.in_(_hers(viewer))
             )
             by_line = exists().where(
                 _Link.ticket_id == Ticket.id, _Call.id == _Link.call_id, _Call.line.in_(viewer.lines)
@@ -191,6 +196,13 @@ def _tickets(viewer: Viewer, scope: Scope) -> ColumnElement[bool] | None:
                 SubOrder.state.not_in(GONE),
             )
     return None
+
+
+def _hers(viewer: Viewer) -> Select[int]:
+    """Who is told of what she writes on: a leader himself, a secretary by the leaders of her lines."""
+    if viewer.role is not Role.SECRETARY:
+        return select(Person.id).where(Person.id == viewer.person_id)
+    return select(Person.id).where(Person.role == Role.LEADER, Person.lines.op("&&")(list(viewer.lines)))
 
 
 def _recused_from_ticket(viewer: Viewer, ticket: type[Ticket] = Ticket) -> ColumnElement[bool]:

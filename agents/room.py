@@ -6,22 +6,43 @@ from agents import (
     attachments,
     calls,
     desk,
+    dispatch_part,
+    dispatching,
     duty_acts,
+    endings,
     holds,
     journal,
     leader,
     looks,
+    order_print,
     people,
     phone_settings,
     recordings,
     recusals,
+    reviewing,
     sealed,
     sessions,
     tickets,
-    units,
+    visiting,
 )
 from cases.permissions import Action
+from storage.viewer import Role
 from web.services import Place, Room
+
+# What each begins her day with; whose page is not there begins with the first of the rail.
+STARTS = {
+    Role.DISPATCHER: "/dispatch",
+    Role.UNIT_CLERK: "/orders",
+    Role.REVIEWER: "/review",
+    Role.VISITOR: "/visits",
+    Role.SUPERVISOR: "/supervision",
+    Role.LEADER: "/leader",
+    Role.SECRETARY: "/leader",
+    Role.DISCIPLINE: "/discipline",
+    Role.ADMINISTRATOR: "/people",
+    Role.EDITOR: "/knowledge",
+    Role.AUDITOR: "/journal",
+}
 
 
 def room() -> Room:
@@ -36,7 +57,12 @@ def room() -> Room:
             phone_settings.router,
             calls.router,
             tickets.router,
-            units.router,
+            endings.router,
+            reviewing.router,
+            visiting.router,
+            dispatching.router,
+            dispatch_part.router,
+            order_print.router,
             recusals.router,
             sealed.router,
             looks.router,
@@ -49,6 +75,9 @@ def room() -> Room:
         ),
         places=(
             Place("desk", "/desk", Action.TAKE_CALLS),
+            Place("dispatch", "/dispatch", Action.CHARGE_UNITS),
+            Place("review", "/review", Action.DECIDE),
+            Place("visits", "/visits", Action.VISIT),
             Place("calls", "/calls", Action.SEE_CALLS),
             Place("tickets", "/tickets", Action.SEE_TICKETS),
             Place("recordings", "/recordings", Action.SEARCH_RECORDINGS),
@@ -58,6 +87,7 @@ def room() -> Room:
         ),
         strip="desk/strip.html",
         keys="desk/keys.html",
-        scripts=("built/phone.js", "player.js"),
-        styles=("desk.css", "cases.css"),
+        scripts=("built/phone.js", "player.js", "dispatch.js"),
+        styles=("desk.css", "cases.css", "dispatch.css"),
+        starts=STARTS,
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
@@ -12,21 +12,20 @@ from agents import attachments, holds, recusals, sealed, units
 from agents.filters import Filter, Wanted, list_page
 from agents.people import names_of
 from agents.recordings import players
-from agents.ticket_parts import PARTS, Again
+from agents.ticket_parts import PARTS, Again, version_of
 from cases import personal
 from cases.deadlines import say_rule
 from cases.errors import Conflict
 from cases.errors import Refused as Faulty
 from cases.history import record_history
 from cases.permissions import Action
-from cases.states import OPEN, TICKET, Event, State
+from cases.states import OPEN, TICKET, State
 from cases.ticket_form import TicketForm
-from cases.tickets import TicketSearch, change_ticket, list_tickets, move_ticket, open_ticket
+from cases.tickets import TicketSearch, change_ticket, list_tickets, open_ticket
 from cases.visible import reaches
 from storage.staff import Unit
 from storage.tables import Ticket
 from storage.viewer import Viewer
-from web.faults import Refused
 from web.login import needs, services
 from web.render import look, page
 
@@ -46,6 +45,7 @@ COMPARED = (
     "caller_sex",
     "contact_number",
     "company",
+    "uscc",
     "place",
     "category",
     "accused",
@@ -169,12 +169,12 @@ def page_of(
             "calls": [(call, [p for p in heard if p.recording.call_id == call.id]) for call in record.calls],
             "names": names_of(session, {ticket.created_by, *(call.agent_id for call in record.calls)}),
             "history": record_history(session, who, "ticket", ticket.id),
-            "units": units.shown(session, who, ticket),
+            "units": units.shown(session, ticket),
             "recusals": recusals.shown(session, who, ticket),
             "sealed": sealed.shown(session, who, ticket),
             "attached": attachments.shown(session, who, ticket),
             "hold": holds.shown(session, who, ticket),
-            "events": [event.value for event in TICKET[State(ticket.state)]],
+            "events": frozenset(event.value for event in TICKET[State(ticket.state)]),
         }
         context |= {name: shown(session, who, ticket, policy) for name, shown in PARTS.items()}
     context["again"] = Again(part, typed or {}, faults or {})
@@ -200,14 +200,12 @@ def change(
     typed: Annotated[dict[str, str], Depends(form_fields)],
 ) -> Response:
     """Saves what was typed; faults and conflicts give the form back with every word still in it."""
-    version = typed.get("version", "")
-    if not (version.isascii() and version.isdecimal() and len(version) < 10):
-        raise Refused("error.input", field="version", name="version")
+    version = version_of(typed)
     form = TicketForm.read(typed)
     try:
         with services(request).database.session() as session:
             told = personal.over_ticket(session, who, number, form)
-            changed = change_ticket(session, who, number, told, int(version), services(request).policy)
+            changed = change_ticket(session, who, number, told, version, services(request).policy)
             is_hers = reaches(session, who, Action.SEE_TICKETS, changed)
     except Faulty as fault:
         with services(request).database.session() as session:
@@ -268,22 +266,3 @@ def values_of(session: Session, ticket: Any) -> dict[str, Any]:
     values = {name: getattr(ticket, columns.get(name, name)) for name in COMPARED}
     accused = session.get(Unit, ticket.accused_unit_id) if ticket.accused_unit_id else None
     return values | {"accused_unit": accused.code if accused else "", "version": ticket.version}
-
-
-@router.post("/tickets/{number}/state")
-def move(
-    request: Request,
-    number: str,
-    who: Annotated[Viewer, Depends(needs(Action.WRITE_TICKETS))],
-    event: Annotated[Event, Form()],
-    version: Annotated[int, Form(ge=1)],
-) -> Response:
-    """A step of the ticket's life. Somebody was faster: a notice, and the page as it is now by a click."""
-    try:
-        with services(request).database.session() as session:
-            move_ticket(session, who, number, event, version)
-    except Conflict as conflict:
-        raise Refused("tickets.moved_meanwhile", status=409) from conflict
-    except Faulty as fault:
-        raise Refused("tickets.moved_meanwhile", status=409) from fault
-    return RedirectResponse(f"/tickets/{number}", status_code=303)

@@ -11,14 +11,14 @@ from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from cases import units
-from cases.deadlines import deadline, load_calendar
+from cases.deadlines import deadline, load_calendar, order_due
 from cases.errors import Conflict, NotVisible, Refused
 from cases.permissions import Action
 from cases.states import Event, Order, State, Turn
 from cases.steps import locked, locked_order, same, step, touch, turn
 from cases.visible import visible_calls
 from routing.policy import Policy
-from routing.working_time import Due
+from routing.working_time import Calendar, Due
 from storage import outbox
 from storage.staff import Unit
 from storage.tables import Call, Outbox, Ticket
@@ -28,7 +28,6 @@ from storage.work import SubOrder, TicketNote, UnitRequest
 PARTS, WAYS = ("lead", "assist"), ("web", "phone", "paper")
 LONGEST = 2000  # characters of a note or a reason
 LIVE = (Order.SENT, Order.TAKEN, Order.OBJECTED, Order.REPLIED)  # part of this round of handling
-UNDO_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,7 @@ class Sent:
 
 
 def undo_within(policy: Policy) -> timedelta:
-    handling = getattr(policy, "handling", None)
-    return timedelta(seconds=handling.undo_seconds if handling else UNDO_SECONDS)
+    return timedelta(seconds=policy.handling.undo_seconds)
 
 
 # -- sending --------------------------------------------------------------------------------------
@@ -86,7 +84,7 @@ def send(
     `choice`: a longer limit of the kind's, on the first sending only. Of a sealed ticket each unit's clerks
     are named. Raises NotAllowed, NotVisible, Conflict, and Refused, its fields numbered from the second share
     on (unit, unit_1, …): unit required, unknown, accused (or below the accused), nobody (who could see a
-    sealed ticket) or has_it; part unknown, no_lead or two_leads; way unknown; note too_long; choice unknown
+    sealed ticket) or twice; part unknown, needs_lead or two_leads; way unknown; note too_long; choice unknown
     or after_sending.
     """
     ticket = locked(session, viewer, number, Action.CHARGE_UNITS)
@@ -103,7 +101,7 @@ def send(
         now,
         units=[share.unit_code for share in shares],
     )
-    due = _due(session, ticket, policy, now)
+    due = reckon(ticket, ticket.due_choice, policy, load_calendar(session), now)
     if ticket.sent_at is None:
         ticket.sent_at = now
         ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
@@ -183,7 +181,7 @@ def _unit_fault(
     if ticket.accused_unit_id in units.around(session, unit.id)[1]:
         return "accused"
     if unit.id in having:
-        return "has_it"
+        return "twice"
     if ticket.sealed and not units.name_clerks(session, ticket, unit):
         return "nobody"
     return ""
@@ -194,7 +192,7 @@ def _check_lead(session: Session, ticket: Ticket, shares: Sequence[Share]) -> No
     leads = [each for each in _live(session, ticket) if each.part == "lead" and each.parent_id is None]
     count = len(leads) + sum(share.part == "lead" for share in shares)
     if count != 1:
-        raise Refused({"part": "two_leads" if count else "no_lead"})
+        raise Refused({"part": "two_leads" if count else "needs_lead"})
 
 
 def _choose(ticket: Ticket, choice: str, policy: Policy) -> None:
@@ -207,9 +205,13 @@ def _choose(ticket: Ticket, choice: str, policy: Policy) -> None:
     ticket.due_choice = choice
 
 
-def _due(session: Session, ticket: Ticket, policy: Policy, at: datetime) -> Due:
-    calendar = load_calendar(session)
-    return deadline(at, ticket.kind, ticket.due_choice, ticket.urgency, policy, calendar)
+def reckon(ticket: Ticket, choice: str, policy: Policy, calendar: Calendar, at: datetime) -> Due:
+    """When a unit that is sent the ticket `at` that moment has to be done."""
+    if policy.handling.clock_starts == "acceptance":
+        if ticket.sent_at is not None and ticket.due_at is not None:
+            return Due(ticket.due_at, ticket.due_provisional, ticket.due_rule)
+        at = ticket.created_at
+    return deadline(at, ticket.kind, choice, ticket.urgency, policy, calendar, ticket.category)
 
 
 def _live(session: Session, ticket: Ticket) -> list[SubOrder]:
@@ -253,7 +255,7 @@ def undo(session: Session, viewer: Viewer, number: str, now: datetime, policy: P
         _take_back(session, viewer, ticket, order, Action.CHARGE_UNITS, now, why="undone")
     if ticket.sent_at == last[0].sent_at:  # as if it had never been sent
         ticket.sent_at = None
-        due = _due(session, ticket, policy, ticket.created_at)
+        due = order_due(ticket.created_at, ticket, policy, load_calendar(session))
         ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
     _nobody_left(session, viewer, ticket, Action.CHARGE_UNITS, now)
     return last

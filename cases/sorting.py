@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, func, or_
+from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from cases.deadlines import limit_due
 from cases.dispatch import LIVE, undo_within
 from cases.looks import note_listed
 from cases.permissions import Action, may
 from cases.states import Order, State
 from cases.visible import visible_tickets
 from routing.policy import Policy
+from routing.working_time import Calendar
 from storage.tables import Ticket
 from storage.viewer import Viewer
 from storage.work import SubOrder
@@ -62,6 +64,21 @@ def counts(session: Session, viewer: Viewer, now: datetime, which: Sequence[str]
     if not may(viewer, Action.CHARGE_UNITS):
         return {}
     return {name: session.scalar(_counted(_query(viewer, name, now)[0])) or 0 for name in which}
+
+
+def having(session: Session, ticket_ids: Sequence[int]) -> dict[int, list[SubOrder]]:
+    """The live shares of tickets that were listed, the leading one first."""
+    live = SubOrder.ticket_id.in_(ticket_ids), SubOrder.state.in_(LIVE)
+    found: dict[int, list[SubOrder]] = {}
+    for order in session.scalars(select(SubOrder).where(*live).order_by(SubOrder.part.desc(), SubOrder.id)):
+        found.setdefault(order.ticket_id, []).append(order)
+    return found
+
+
+def is_late(order: SubOrder, policy: Policy, calendar: Calendar, now: datetime) -> bool:
+    """Nobody in its unit has taken it within the policy's time."""
+    limit = policy.handling.acknowledge
+    return order.state == Order.SENT and limit_due(order.sent_at, limit, policy, calendar).at < now
 
 
 def undoable(session: Session, viewer: Viewer, now: datetime, policy: Policy) -> list[Undoable]:

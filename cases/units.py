@@ -1,30 +1,17 @@
 """承办单位: the units that must act, who stands above and below whom, and what is sent to them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, aliased
 
-from cases.states import GONE
 from cases.visible import name
 from routing.policy import HandlingUnit
 from storage.staff import Person, Unit
 from storage.tables import Named, Recusal, Ticket
 from storage.viewer import Role
-from storage.work import SubOrder
 
 CHARGED = "charged"  # why a unit's clerk is named for a sealed ticket
-
-
-@dataclass(frozen=True, slots=True)
-class Charged:
-    """A unit that has a ticket, since when, and who sent it there."""
-
-    unit: Unit
-    at: datetime
-    by_id: int | None
 
 
 def by_code(session: Session, code: str) -> Unit | None:
@@ -70,14 +57,6 @@ def sync(session: Session, listed: Iterable[HandlingUnit]) -> None:
     for code, unit in known.items():
         unit.active = code in codes
     session.flush()
-
-
-def charged(session: Session, ticket: Ticket) -> list[Charged]:
-    """Which units have the ticket, for a viewer who sees it."""
-    rows = select(Unit, SubOrder.sent_at, SubOrder.sent_by).join(SubOrder, SubOrder.unit_id == Unit.id)
-    having = SubOrder.ticket_id == ticket.id, SubOrder.state.not_in(GONE)
-    found = session.execute(rows.where(*having).order_by(SubOrder.sent_at, Unit.id))
-    return [Charged(unit, at, by_id) for unit, at, by_id in found]
 
 
 def name_clerks(session: Session, ticket: Ticket, unit: Unit) -> bool:

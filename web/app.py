@@ -46,11 +46,12 @@ def create_app(services: Services, rooms: Iterable[Room] = ()) -> FastAPI:
 
     @app.get("/", include_in_schema=False)
     def first_page(request: Request) -> Response:
-        """The first entry of the rail that this person may see."""
+        """Her own work, as her role's room says; else the first entry of the rail that she may see."""
         who = login.signed_in(request).viewer
         places = [place for room in rooms for place in room.places]
         allowed = [place.path for place in places if place.action is None or may(who, place.action)]
-        return RedirectResponse(allowed[0] if allowed else "/me", status_code=303)
+        own = [room.starts[who.role] for room in rooms if room.starts.get(who.role) in allowed]
+        return RedirectResponse([*own, *allowed, "/me"][0], status_code=303)
 
     app.add_middleware(Guard, phone=services.phone, forbidden=errors.forbidden, unforeseen=errors.unforeseen)
     return app

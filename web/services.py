@@ -4,7 +4,7 @@ A `Room` is what one folder of pages brings along; the shell takes them all in w
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -87,7 +87,7 @@ class Room:
     """A folder of pages: routers, `templates/`, `static/`, `messages/`, rail entries, what joins the shell.
 
     `strip` is the template of the phone strip, `keys` that of rows for the list of keys; `scripts` and
-    `styles` are paths below /static/<name>/.
+    `styles` are paths below /static/<name>/. `starts`: the page that somebody of a role begins with.
     """
 
     name: str
@@ -98,3 +98,4 @@ class Room:
     keys: str = ""
     scripts: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()
+    starts: Mapping[Role, str] = field(default_factory=dict)

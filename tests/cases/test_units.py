@@ -14,7 +14,7 @@ from cases.tickets import change_ticket, list_tickets, open_ticket, save_ticket
 from routing.policy import Policy
 from storage.database import Database
 from storage.staff import Person, Unit
-from storage.tables import Journal, Named, Ticket
+from storage.tables import Journal, Named
 from storage.viewer import Role, Viewer
 from storage.work import SubOrder
 from tests.cases.conftest import NOW, PASSWORD, NewCall, Staff
@@ -92,8 +92,8 @@ def test_a_ticket_is_seen_by_its_unit_and_those_above_and_by_no_other(
         noted = session.scalars(select(Journal).where(Journal.act == "ticket.dispatch")).one()
         assert (noted.actor_id, noted.rule) == (dispatcher.person_id, "dispatcher/charge_units/all")
         assert noted.detail == {"was": "accepted", "units": [OFFICE]}
-        (having,) = units.charged(session, session.scalars(select(Ticket)).one())
-        assert (having.unit.code, having.by_id) == (OFFICE, dispatcher.person_id)
+        share = session.scalars(select(SubOrder)).one()
+        assert (session.get_one(Unit, share.unit_id).code, share.sent_by) == (OFFICE, dispatcher.person_id)
 
 
 def test_what_is_sent_to_the_county_is_not_seen_by_its_offices(
@@ -152,8 +152,8 @@ def test_a_unit_that_becomes_accused_has_the_ticket_no_longer(
         change_ticket(session, staff.agent, number, changed, version, policy)
     assert _numbers(database, office) == []
     with database.session() as session:
-        having = units.charged(session, session.scalars(select(Ticket)).one())
-        assert [each.unit.code for each in having] == [OTHER]
+        states = session.execute(select(Unit.code, SubOrder.state).join(SubOrder).order_by(Unit.code))
+        assert dict(states.tuples().all()) == {OFFICE: "recalled", OTHER: "sent"}
         detail = session.scalars(select(Journal.detail).where(Journal.act == "order.recall")).one()
         assert detail["why"] == "accused"
 

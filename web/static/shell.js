@@ -104,7 +104,7 @@ document.addEventListener("hotline:language", (event) => {
 document.addEventListener("hotline:theme", (event) => {
   const theme = event.detail.value;
   document.documentElement.dataset.theme = theme;
-  const media = { auto: "(prefers-color-scheme: dark)", dark: "all", light: "not all" };
+  const media = { auto: "screen and (prefers-color-scheme: dark)", dark: "screen", light: "not all" };
   document.getElementById("dark").media = media[theme];
   document.querySelector('meta[name="color-scheme"]').content = theme === "auto" ? "light dark" : theme;
 });

@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 
 from cases import units
 from cases.deadlines import limit_due, load_calendar
-from cases.errors import Refused
+from cases.errors import NotVisible, Refused
 from cases.order_reply import Reply, checked
 from cases.permissions import Action
+from cases.personal import unmasked
 from cases.states import GONE, OWED, Order, State, Turn, after_turn
 from cases.steps import locked_order, same, tell, turn
+from cases.visible import visible_tickets
 from routing.handling import Extension
 from routing.policy import Policy
 from routing.working_time import Calendar, Due
@@ -58,7 +60,9 @@ def reply(
     if any(each.state in OWED for each in below(session, order)):
         raise Refused({"order": "below_owes"})
     said = checked(form, ticket, order, policy.zone, now)
-    words = "\n\n".join(filter(None, (form.account, form.public_reply)))
+    for name in ("account", "public_reply", "why_unsolved"):  # over what a mask hid of her earlier words
+        said[name] = unmasked(str(said[name]), getattr(order, name), ticket)
+    words = "\n\n".join(filter(None, (str(said["account"]), str(said["public_reply"]))))
     note_on(session, viewer, order, "reply", words, now)
     for column, value in said.items():
         setattr(order, column, value)
@@ -93,6 +97,15 @@ def below(session: Session, order: SubOrder) -> list[SubOrder]:
     """What it passed down and still is there, first sent first."""
     mine = SubOrder.parent_id == order.id, SubOrder.state.not_in(GONE)
     return list(session.scalars(select(SubOrder).where(*mine).order_by(SubOrder.sent_at, SubOrder.id)))
+
+
+def number_of(session: Session, viewer: Viewer, order_id: int) -> str:
+    """The number of the ticket that it is a share of. Raises NotVisible."""
+    mine = visible_tickets(viewer, Action.HANDLE).join(SubOrder, SubOrder.ticket_id == Ticket.id)
+    number = session.scalar(mine.where(SubOrder.id == order_id).with_only_columns(Ticket.number))
+    if number is None:
+        raise NotVisible(f"no order {order_id}")
+    return number
 
 
 # -- what it asks -----------------------------------------------------------------------------------
@@ -191,7 +204,7 @@ def ask_extension(
 
 
 def no_extension(session: Session, order: SubOrder, policy: Policy, now: datetime) -> str:
-    """Why no more time can be asked for: from_above, asked_already, no_due, after_due, none_left; '' if it can."""
+    """Why it can't ask for time: from_above, asked_already, no_due, after_due, none_left; '' if it can."""
     if order.parent_id is not None:
         return "from_above"
     if open_request(session, order, "extension") is not None:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session, defer
 
 from cases import units
-from cases.deadlines import limit_due, load_calendar
+from cases.deadlines import extended, limit_due, load_calendar
 from cases.errors import Conflict, Refused
 from cases.looks import note_listed
 from cases.orders import AT_WORK, LONGEST, below
@@ -212,16 +212,17 @@ def _extended(session: Session, order: SubOrder, request: UnitRequest, policy: P
     chosen = next((each for each in policy.handling.extensions if each.code == request.choice), None)
     if chosen is None or order.due_at is None:
         raise Refused({"choice": "unknown"})
-    return limit_due(order.due_at, chosen, policy, load_calendar(session))
+    return extended(order.due_at, order.due_rule, chosen, policy, load_calendar(session))
 
 
 def _move(session: Session, ticket: Ticket, order: SubOrder, due: Due) -> None:
     ticket.extended += 1
-    for each in (order, *below(session, order)):
-        each.due_at, each.due_provisional = due.at, each.due_provisional or due.provisional
+    later = [each for each in below(session, order) if each.due_at == order.due_at]
+    for each in (order, *later):
+        each.due_at, each.due_rule, each.due_provisional = due.at, due.rule, due.provisional
     if ticket.due_at is not None and ticket.due_at >= due.at:
         return
-    ticket.due_at, ticket.due_provisional = due.at, ticket.due_provisional or due.provisional
+    ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
     if ticket.reply_wanted and not ticket.sealed:
         outbox.put(session, "ticket.progress", {"ticket_id": ticket.id})
 

@@ -16,7 +16,7 @@ from cases.errors import Refused as Faults
 from cases.permissions import Action
 from cases.ticket_form import TicketForm
 from routing.policy import Policy
-from routing.terms import Reason
+from routing.terms import Reason, Words
 from storage.viewer import Viewer
 from web.answers import json_of
 from web.login import needs, needs_within, services, viewer_within
@@ -169,12 +169,17 @@ def _names(policy: Policy, language: str) -> dict[str, Any]:
         "kinds": [(kind.code, kind.name.say(language), kind.sealed) for kind in policy.kinds],
         "kind_names": {kind.code: kind.name.say(language) for kind in policy.kinds},
         "closings": _said(policy, language),
-        "longer": {code: [k.code for k in policy.kinds if code in k.longer] for code in _longer(policy)},
+        "longer": _longer(policy),
     }
 
 
-def _longer(policy: Policy) -> list[str]:
-    return list(dict.fromkeys(code for kind in policy.kinds for code in kind.longer))
+def _longer(policy: Policy) -> dict[str, tuple[Words, list[str]]]:
+    """Each limit that may be chosen: its name, and of which kinds."""
+    found: dict[str, tuple[Words, list[str]]] = {}
+    for kind in policy.kinds:
+        for code, choice in kind.longer.items():
+            found.setdefault(code, (choice.name, []))[1].append(kind.code)
+    return found
 
 
 def _said(policy: Policy, language: str) -> dict[str, str]:
@@ -188,8 +193,14 @@ def _local(policy: Policy, at: datetime | None) -> str:
 
 def _faulty(t: Catalogue, faults: Faults) -> JSONResponse:
     """422: a sentence per field at fault; all that was typed stays in the browser."""
-    fields = {
-        name: t(f"desk.fault.{code}" if t.has(f"desk.fault.{code}") else "desk.fault.other")
-        for name, code in faults.faults.items()
-    }
+    fields = {name: _fault(t, code) for name, code in faults.faults.items()}
     return JSONResponse({"error": {"message": t("desk.refused"), "fields": fields}}, status_code=422)
+
+
+def _fault(t: Catalogue, code: str) -> str:
+    """The desk's own short sentence, else the one that all forms have."""
+    name = code.partition(":")[0]
+    for among in ("desk.fault", "fault"):
+        if t.has(f"{among}.{name}"):
+            return t.fault(code, among)
+    return t("desk.fault.other")

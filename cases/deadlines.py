@@ -125,10 +125,10 @@ _UNITS = {
         Unit.WORKING_DAYS: "个工作日",
     },
     "en": {
-        Unit.HOURS: " hours",
-        Unit.WORKING_HOURS: " working hours",
-        Unit.CALENDAR_DAYS: " days",
-        Unit.WORKING_DAYS: " working days",
+        Unit.HOURS: " hour",
+        Unit.WORKING_HOURS: " working hour",
+        Unit.CALENDAR_DAYS: " day",
+        Unit.WORKING_DAYS: " working day",
     },
 }
 _URGENCIES = {
@@ -149,8 +149,17 @@ def say_rule(rule: str, policy: Policy, language: str = "zh") -> str:
         words.append(_URGENCIES[language][read.urgency])
     if read.category:
         words += [each.name.say(language) for each in policy.category_way(read.category)[-1:]]
-    spans = " + ".join(f"{span.amount}{_UNITS[language][span.unit]}" for span in read.spans)
-    return f"{' · '.join(words)} {spans}".strip()
+    return f"{' · '.join(words)} {' + '.join(_said(span, language) for span in read.spans)}".strip()
+
+
+def say_limit(limit: Limit, language: str = "zh") -> str:
+    """ "3个工作日"."""
+    return _said(Span.of(limit), language)
+
+
+def _said(span: Span, language: str) -> str:
+    plural = "s" if language == "en" and span.amount != 1 else ""
+    return f"{span.amount}{_UNITS[language][span.unit]}{plural}"
 
 
 def _due(rule: Rule, policy: Policy, calendar: Calendar) -> Due:

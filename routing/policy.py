@@ -5,7 +5,6 @@ routing/handling.py, how calls and tickets are stored does not.
 """
 
 import tomllib
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -160,6 +159,11 @@ class Policy(Model):
         """Raises KeyError."""
         return _by(self.kinds, "code", code)
 
+    def choice_name(self, code: str, language: str) -> str:
+        """The name of a limit that was chosen instead of the usual one; '' when there is none."""
+        named = (kind.longer[code].name.say(language) for kind in self.kinds if code in kind.longer)
+        return next(named, "")
+
     def queue(self, name: str) -> Queue:
         """Raises KeyError."""
         return _by(self.queues, "name", name)
@@ -189,14 +193,21 @@ class Policy(Model):
         """Which unit usually has it; '' when the list says nothing."""
         return next((each.unit for each in reversed(self.category_way(code)) if each.unit), "")
 
-    def categories_of(self, kind: str) -> Iterator[Category]:
+    def category_kinds(self, code: str) -> tuple[str, ...]:
+        """Of which kinds a matter of this category may be."""
+        named = next((each.kinds for each in reversed(self.category_way(code)) if each.kinds), ())
+        return named or tuple(kind.code for kind in self.kinds)
+
+    def categories_of(self, kind: str) -> list[Category]:
         """Those that a matter of this kind may be about, as they stand in the file."""
-        for category in self.categories:
-            kinds = next(
-                (each.kinds for each in reversed(self.category_way(category.code)) if each.kinds), ()
-            )
-            if not kinds or kind in kinds:
-                yield category
+        return [each for each in self.categories if kind in self.category_kinds(each.code)]
+
+    def category_groups(self) -> dict[str, list[Category]]:
+        """Each widest category's code, with itself and all that is below it."""
+        groups: dict[str, list[Category]] = {}
+        for each in self.categories:
+            groups.setdefault(self.category_way(each.code)[0].code, []).append(each)
+        return groups
 
     def decides(self, decision: Decision) -> Decider:
         """The role that rules on it."""

@@ -144,16 +144,19 @@ class Work extends Shown {
     this.#keeper.typed(this.body);
   }
 
-  /** A kind that is sealed asks whom it is about; each kind has its own longer limits. */
+  /** A kind that is sealed asks whom it is about; each kind has its own categories and longer limits. */
   #kind(): void {
     const kind = this.form.querySelector<HTMLInputElement>("input[name=kind]:checked");
     if (!("offeredSealed" in this.element.dataset)) this.element.toggleAttribute("data-sealed", kind?.dataset["sealed"] === "1");
-    const choice = this.form.elements.namedItem("choice") as HTMLSelectElement;
-    for (const option of choice.options) {
-      const kinds = option.dataset["kinds"];
-      option.hidden = option.disabled = kinds !== undefined && !kinds.split(" ").includes(kind?.value ?? "");
+    for (const name of ["choice", "category"]) {
+      const choice = this.form.elements.namedItem(name) as HTMLSelectElement;
+      for (const option of choice.options) {
+        const kinds = option.dataset["kinds"];
+        option.hidden = option.disabled = kinds !== undefined && !kinds.split(" ").includes(kind?.value ?? "");
+      }
+      for (const group of choice.querySelectorAll("optgroup")) group.hidden = !group.querySelector("option:enabled");
+      if (choice.selectedOptions[0]?.disabled) choice.value = "";
     }
-    if (choice.selectedOptions[0]?.disabled) choice.value = "";
   }
 
   #busy(busy: boolean): void {

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from cases.errors import Refused
+from routing import uscc
 from routing.numbers import normalise
 from routing.policy import Policy
 
@@ -33,6 +34,7 @@ class TicketForm:
     caller_sex: str = ""
     contact_number: str = ""
     company: str = ""
+    uscc: str = ""
     place: str = ""
     category: str = ""
     accused: str = ""
@@ -56,13 +58,12 @@ class TicketForm:
         return cls(**values)  # type: ignore[arg-type]
 
 
-def check(form: TicketForm, policy: Policy) -> None:
-    """Raises Refused with every fault at once: required, unknown, too_long, number."""
-    faults = {}
-    for field in fields(form):
-        value = getattr(form, field.name)
-        if isinstance(value, str) and len(value) > _LONGEST.get(field.name, _LONGEST_OTHER):
-            faults[field.name] = "too_long"
+def check(form: TicketForm, policy: Policy, category: str = "") -> None:
+    """Raises Refused with every fault at once: required, unknown, other_kind, too_long, number, a code's.
+
+    `category`: what stands there already, which may stay: a text of before there was a list.
+    """
+    faults = _too_long(form)
     known = {kind.code: kind for kind in policy.kinds}
     if not form.content:
         faults["content"] = "required"
@@ -70,11 +71,15 @@ def check(form: TicketForm, policy: Policy) -> None:
         faults["kind"] = "unknown" if form.kind else "required"
     elif form.choice and form.choice not in known[form.kind].longer:
         faults["choice"] = "unknown"
+    if form.category not in ("", category, *(each.code for each in policy.categories_of(form.kind))):
+        faults["category"] = "other_kind" if policy.category_way(form.category) else "unknown"
     for field_name, allowed in (("urgency", URGENCIES), ("caller_sex", SEXES), ("channel", CHANNELS)):
         if getattr(form, field_name) not in allowed:
             faults[field_name] = "unknown"
     if form.contact_number and contact(form, policy) is None:
         faults["contact_number"] = "number"
+    if form.uscc and (wrong := code_fault(form.uscc)):
+        faults["uscc"] = wrong
     if faults:
         raise Refused(faults)
 
@@ -84,10 +89,27 @@ def contact(form: TicketForm, policy: Policy) -> str | None:
     return normalise(form.contact_number, policy.area_code).number if form.contact_number else None
 
 
+def code_fault(typed: str) -> str:
+    """What is wrong with an enterprise's code: a fault's code, after a colon what its message has to name."""
+    wrong = uscc.fault(uscc.normalise(typed))
+    if wrong is None:
+        return ""
+    return f"uscc_{wrong.code}:{wrong.at if wrong.code in ('character', 'region') else wrong.right}"
+
+
 def title_of(form: TicketForm) -> str:
     """What was typed, else the content's first words."""
     first = form.content.strip().splitlines()[0] if form.content.strip() else ""
     return form.title or (first if len(first) <= _TITLE else first[: _TITLE - 1] + "…")
+
+
+def _too_long(form: TicketForm) -> dict[str, str]:
+    texts = {each.name: getattr(form, each.name) for each in fields(form)}
+    return {
+        name: "too_long"
+        for name, text in texts.items()
+        if isinstance(text, str) and len(text) > _LONGEST.get(name, _LONGEST_OTHER)
+    }
 
 
 def _ticked(value: object) -> bool:

@@ -10,23 +10,24 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, defer
 
-from cases import dispatch, drafts, journal, ticket_numbers
+from cases import dispatch, drafts, journal, known, ticket_numbers
 from cases.calls import seal_call, tell_of
-from cases.deadlines import deadline, load_calendar
+from cases.deadlines import deadline, load_calendar, restarted
 from cases.errors import Conflict, Refused
 from cases.looks import note_listed
 from cases.permissions import Action, demand, rule
 from cases.sealed import listeners, missing_call, missing_ticket, seal_ticket
 from cases.search import Search, newest
-from cases.states import OPEN, Event, State, after
+from cases.states import OPEN, State
 from cases.ticket_form import TicketForm, check, contact, title_of
 from cases.ticket_numbers import called
 from cases.visible import name, name_readers, visible_calls, visible_recordings, visible_tickets
+from routing import uscc
 from routing.policy import Policy
 from storage import outbox
 from storage.notify import notify
 from storage.staff import Unit
-from storage.tables import Call, Caller, CallerNumber, Recording, Ticket, TicketCall
+from storage.tables import Call, Recording, Ticket, TicketCall
 from storage.viewer import Viewer
 
 
@@ -72,14 +73,14 @@ def save_ticket(
     if (twin := _saved_before(session, viewer, form)) is not None:
         return twin
     accused_unit_id = _accused_unit(session, form, None)
-    due = deadline(now, form.kind, form.choice, form.urgency, policy, load_calendar(session))
+    calendar = load_calendar(session)
+    due = deadline(now, form.kind, form.choice, form.urgency, policy, calendar, form.category)
     sealed = form.sealed or policy.kind(form.kind).sealed or (call is not None and call.sealed)
     ticket = Ticket(
         number=ticket_numbers.draw(session, now.astimezone(policy.zone).date()),
         state=State.DONE if form.done else State.ACCEPTED,
         channel=form.channel,
         sealed=sealed,
-        caller_id=_know_caller(session, form, call) if not sealed else None,
         calling_number=(call.number if call else None) or "",
         due_at=due.at,
         due_rule=due.rule,
@@ -87,12 +88,15 @@ def save_ticket(
         form_id=form.form_id or None,
         created_by=viewer.person_id,
         created_at=now,
+        closed_at=now if form.done else None,
         accused_unit_id=accused_unit_id,
         **_typed(form, policy),
     )
     session.add(ticket)
     session.flush()
     ticket_numbers.belongs(session, ticket)
+    if not sealed:
+        known.feed(session, ticket, call)
     if call is not None:
         _link(session, viewer, ticket, call)
     allowed = rule(viewer, Action.WRITE_TICKETS, sealed=sealed)
@@ -120,36 +124,24 @@ def change_ticket(
     What was sealed stays sealed.
     """
     demand(viewer, Action.WRITE_TICKETS)
-    check(form, policy)
     ticket = _locked(session, viewer, number)
+    check(form, policy, ticket.category)
     if ticket.version != version:
         raise Conflict(theirs=ticket, yours=form)
     typed = _typed(form, policy) | {"accused_unit_id": _accused_unit(session, form, ticket)}
     changed = sorted(field for field, value in typed.items() if getattr(ticket, field) != value)
+    if not ticket.sealed and (form.sealed or ("kind" in changed and policy.kind(form.kind).sealed)):
+        seal_ticket(session, ticket)  # before it says anything else: what it said so far is taken back
     for field in changed:
         setattr(ticket, field, typed[field])
-    if {"kind", "due_choice", "urgency"} & set(changed):
-        due = deadline(
-            ticket.created_at, form.kind, form.choice, form.urgency, policy, load_calendar(session)
-        )
+    if not ticket.sealed and set(known.NEW) & set(changed):
+        known.feed(session, ticket, changed=changed)
+    if {"kind", "due_choice", "urgency", "category"} & set(changed):
+        due = restarted(ticket, policy, load_calendar(session))
         ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
-    if not ticket.sealed and (form.sealed or ("kind" in changed and policy.kind(form.kind).sealed)):
-        seal_ticket(session, ticket)
     _touch(session, viewer, ticket, "ticket.changed", fields=changed)
     dispatch.withdraw_from_accused(session, viewer, ticket, datetime.now(UTC))
     _seal_or_tell(session, viewer, ticket, policy)
-    return ticket
-
-
-def move_ticket(session: Session, viewer: Viewer, number: str, event: Event, version: int) -> Ticket:
-    """Take a step of cases/states.py. Raises Refused, Conflict, NotVisible, NotAllowed."""
-    demand(viewer, Action.WRITE_TICKETS)
-    ticket = _locked(session, viewer, number)
-    if ticket.version != version:
-        raise Conflict(theirs=ticket, yours=event)
-    was = State(ticket.state)
-    ticket.state = after(was, event)
-    _touch(session, viewer, ticket, f"ticket.{event.value}", was=was.value)
     return ticket
 
 
@@ -199,6 +191,7 @@ def _typed(form: TicketForm, policy: Policy) -> dict[str, object]:
         "caller_sex": form.caller_sex,
         "contact_number": contact(form, policy) or "",
         "company": form.company,
+        "uscc": uscc.normalise(form.uscc),
         "place": form.place,
         "category": form.category,
         "accused": form.accused,
@@ -255,30 +248,6 @@ def _link(session: Session, viewer: Viewer, ticket: Ticket, call: Call) -> None:
         call.closed_reason, call.closed_note, call.closed_by, call.closed_at = "", "", None, None
     drafts.drop(session, viewer, call.id)
     tell_of(session, [call])
-
-
-def _know_caller(session: Session, form: TicketForm, call: Call | None) -> int | None:
-    """Remember who called from this number; never from a sealed matter, where it would give her away."""
-    if call is None or call.number is None:
-        return None
-    caller = session.scalar(
-        select(Caller)
-        .join(CallerNumber, CallerNumber.caller_id == Caller.id)
-        .where(CallerNumber.number == call.number)
-    )
-    told = {"name": form.caller_name, "sex": form.caller_sex, "company": form.company, "place": form.place}
-    if caller is None:
-        if not any(told.values()):
-            return None
-        caller = Caller()
-        session.add(caller)
-        session.flush()
-        session.add(CallerNumber(number=call.number, caller_id=caller.id))
-    for field, value in told.items():
-        if value:
-            setattr(caller, field, value)
-    call.caller_id = caller.id
-    return caller.id
 
 
 def _seal_or_tell(session: Session, viewer: Viewer, ticket: Ticket, policy: Policy) -> None:

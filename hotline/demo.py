@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
-from cases import dispatch, units
+from cases import answering, dispatch, units
 from cases.calls import (
     Arrival,
     Step,
@@ -31,13 +31,12 @@ from cases.deadlines import seed_calendar
 from cases.dispatch import Share
 from cases.logins import check_password
 from cases.people import create_person
-from cases.states import Event
 from cases.ticket_form import TicketForm
-from cases.tickets import move_ticket, save_ticket
+from cases.tickets import save_ticket
 from routing.policy import Policy
 from storage.database import Database
 from storage.staff import Person, Unit
-from storage.tables import Outbox, Ticket
+from storage.tables import Outbox
 from storage.viewer import Role, Viewer
 
 if TYPE_CHECKING:
@@ -195,7 +194,7 @@ class _City:
         limits = self._policy.kind(matter["kind"]).longer
         form = TicketForm(
             kind=matter["kind"],
-            category=matter["category"],
+            category=self._category(matter),
             title=matter["title"],
             content=matter["content"],
             accused=matter.get("accused", ""),
@@ -217,8 +216,12 @@ class _City:
             share = [Share(unit)]
             dispatch.send(self._session, self._dispatcher, ticket.number, share, self._policy, saved_at)
         if done:
-            move_ticket(self._session, agent, ticket.number, Event.FINISH, ticket.version)
-            self._session.get_one(Ticket, ticket.id).changed_at = saved_at + timedelta(days=1)
+            answered_at = min(saved_at + timedelta(days=1), self._now)
+            answering.answer_directly(self._session, agent, ticket.number, matter["answer"], answered_at)
+
+    def _category(self, matter: dict[str, Any]) -> str:
+        known = [each.code for each in self._policy.categories_of(matter["kind"])]
+        return next((code for code in matter["category"].split() if code in known), "")
 
     def _call(
         self,

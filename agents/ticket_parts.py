@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from routing.policy import Policy
 from storage.tables import Ticket
 from storage.viewer import Viewer
+from web.faults import Refused
 
 Shown = Callable[[Session, Viewer, Ticket, Policy], Any]
 PARTS: dict[str, Shown] = {}
@@ -22,6 +23,14 @@ def ticket_part(name: str) -> Callable[[Shown], Shown]:
         return shown
 
     return register
+
+
+def version_of(typed: Mapping[str, str]) -> int:
+    """Which version of the ticket a form was filled in over. Raises the page's own refusal."""
+    version = typed.get("version", "")
+    if not (version.isascii() and version.isdecimal() and len(version) < 10):
+        raise Refused("error.input", field="version", name="version")
+    return int(version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from cases import dispatch, merging
+from cases import dispatch, joining
 from cases.deadlines import load_calendar, order_due
 from cases.errors import Refused
-from cases.merging import owe_caller
+from cases.joining import owe_caller
 from cases.permissions import Action
 from cases.personal import unmasked
 from cases.states import Event, State, after
@@ -131,12 +131,12 @@ def withdraw(
 ) -> Ticket:
     """撤销: its caller takes it back, or it should not have been written; units lose it. `words` may be ''.
 
-    Raises NotAllowed, NotVisible, Conflict, and Refused: event (leads: others were merged into it), ground
-    required or unknown, words too_long.
+    Raises NotAllowed, NotVisible, Conflict, and Refused: event (the states say no, or leads_others: some were
+    merged into it), ground required or unknown, words too_long.
     """
     ticket = _locked(session, viewer, number, Action.WRITE_TICKETS, Event.WITHDRAW, version)
-    if merging.followers(session, ticket):
-        raise Refused({"event": "leads"})
+    if joining.followers(session, ticket):
+        raise Refused({"event": "leads_others"})
     _raise(_ground(ground, policy.handling.withdrawal_grounds) | _text("words", words, must=False))
     dispatch.take_all_back(session, viewer, ticket, Action.WRITE_TICKETS, policy, now, why="withdrawn")
     _end(session, viewer, ticket, Ending(kind="withdrawn", ground=ground, words=words), now)

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 from cases import shares
 from cases.deadlines import limit_due, load_calendar
 from cases.errors import NotAllowed, Refused
-from cases.merging import owe_caller
+from cases.joining import owe_caller
+from cases.looks import note_listed
 from cases.order_reply import Reply, checked
-from cases.permissions import Action
+from cases.permissions import Action, may
 from cases.personal import unmasked
 from cases.states import Event, State, after
 from cases.steps import demand_decider, locked, same, step
@@ -42,7 +43,7 @@ def submit(
     """The whole case is done, says the leading unit or the dispatcher: it waits for its audit.
 
     Raises NotAllowed (a unit that does not lead), NotVisible, Conflict, and Refused: event (the states say
-    no, no_lead, or owed: a unit has not replied), or what of the form will not do (cases/order_reply.py).
+    no, nobody_leads, or units_owe: one has not replied), or what of the form will not do (order_reply.py).
     """
     ticket = locked(session, viewer, number, Action.CLOSE)
     same(ticket, version, form)
@@ -52,9 +53,9 @@ def submit(
     if not leads(viewer, lead):
         raise NotAllowed("her unit does not lead")
     if lead is None:
-        raise Refused({"event": "no_lead"})
+        raise Refused({"event": "nobody_leads"})
     if shares.owed(having):
-        raise Refused({"event": "owed"})
+        raise Refused({"event": "units_owe"})
     said = checked(form, ticket, lead, policy.zone, now)
     for name in _TEXTS:  # what she was shown masked of the unit's words is stored as it was
         said[name] = unmasked(str(said[name]), getattr(lead, name), ticket)
@@ -109,20 +110,29 @@ def leads(viewer: Viewer, lead: SubOrder | None) -> bool:
     return viewer.role is not Role.UNIT_CLERK or (lead is not None and lead.unit_id in viewer.units)
 
 
-def tray(session: Session, viewer: Viewer, policy: Policy, limit: int, offset: int = 0) -> list[Ticket]:
+def forms(session: Session, ticket: Ticket) -> list[Closing]:
+    """All that were submitted, newest first."""
+    mine = select(Closing).where(Closing.ticket_id == ticket.id)
+    return list(session.scalars(mine.order_by(Closing.id.desc())))
+
+
+def tray(
+    session: Session, viewer: Viewer, policy: Policy, limit: int, offset: int = 0
+) -> list[tuple[Ticket, Closing]]:
     """Closing forms that wait for her audit, oldest due first."""
-    oldest = _waiting(viewer, policy).order_by(Ticket.due_at.nulls_last(), Ticket.id)
-    return list(session.scalars(oldest.limit(limit).offset(offset)))
+    oldest = _waiting(viewer, policy).add_columns(Closing).order_by(Ticket.due_at.nulls_last(), Ticket.id)
+    found = [(ticket, form) for ticket, form in session.execute(oldest.limit(limit).offset(offset))]
+    sealed = [ticket.id for ticket, _ in found if ticket.sealed]
+    note_listed(session, viewer, Action.DECIDE, "ticket", sealed)
+    return found
 
 
 def counts(session: Session, viewer: Viewer, policy: Policy) -> dict[str, int]:
-    """How many: of the very query of the tray."""
-    return {
-        "closing": session.scalar(
-            _waiting(viewer, policy).with_only_columns(func.count(), maintain_column_froms=True)
-        )
-        or 0
-    }
+    """How many: of the very query of the tray; {} for whom it is not."""
+    if not may(viewer, Action.DECIDE):
+        return {}
+    waiting = _waiting(viewer, policy).with_only_columns(func.count(), maintain_column_froms=True)
+    return {"closing": session.scalar(waiting) or 0}
 
 
 def _waiting(viewer: Viewer, policy: Policy) -> Any:

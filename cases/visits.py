@@ -1,4 +1,4 @@
-"""回访: the caller is asked how it went; again while nobody answers, and it is handled again if she says so."""
+"""回访: the caller is asked how it went. Nobody answers: tried again; it did not help: handled again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,7 +11,8 @@ from cases import shares
 from cases.answering import begin_again, new_deadline
 from cases.deadlines import limit_due, load_calendar
 from cases.errors import Refused
-from cases.permissions import Action
+from cases.looks import note_listed
+from cases.permissions import Action, may
 from cases.states import Event, State, after
 from cases.steps import locked, same, step, touch
 from cases.visible import visible_calls, visible_tickets
@@ -86,6 +87,12 @@ def record(
     return visit
 
 
+def of(session: Session, ticket: Ticket) -> list[Visit]:
+    """All attempts, newest first."""
+    mine = select(Visit).where(Visit.ticket_id == ticket.id)
+    return list(session.scalars(mine.order_by(Visit.id.desc())))
+
+
 def missed(session: Session, ticket: Ticket) -> int:
     """How often she was not reached since the case was last closed."""
     since = select(func.max(Closing.decided_at)).where(
@@ -103,22 +110,22 @@ def tray(
 ) -> list[Ticket]:
     """`which` of LISTS. Those who were not satisfied before come first, then who waits longest."""
     order = (Ticket.redone.desc(), func.coalesce(Ticket.waits_until, Ticket.visit_due_at), Ticket.id)
-    return list(
-        session.scalars(_list(viewer, which, policy, now).order_by(*order).limit(limit).offset(offset))
-    )
+    wanted = _list(viewer, which, policy, now).order_by(*order).limit(limit).offset(offset)
+    found = list(session.scalars(wanted))
+    note_listed(session, viewer, Action.VISIT, "ticket", [each.id for each in found if each.sealed])
+    return found
 
 
 def counts(session: Session, viewer: Viewer, policy: Policy, now: datetime) -> dict[str, int]:
-    """By list, of the very queries of `tray`."""
-    return {
-        which: session.scalar(
-            select(func.count()).select_from(
-                _list(viewer, which, policy, now).with_only_columns(Ticket.id).subquery()
-            )
-        )
-        or 0
-        for which in LISTS
-    }
+    """By list, of the very queries of `tray`; {} for whom they are not."""
+    if not may(viewer, Action.VISIT):
+        return {}
+    found = {}
+    for which in LISTS:
+        waiting = _list(viewer, which, policy, now)
+        counted = waiting.with_only_columns(func.count(), maintain_column_froms=True)
+        found[which] = session.scalar(counted) or 0
+    return found
 
 
 def _list(viewer: Viewer, which: str, policy: Policy, now: datetime) -> Select[Ticket]:

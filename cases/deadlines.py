@@ -26,6 +26,14 @@ def load_calendar(session: Session) -> Calendar:
     )
 
 
+def published_calendar() -> Calendar:
+    """What the State Council has announced, as the library that the table is seeded from has it."""
+    return Calendar(
+        days={row["day"]: row["works"] for row in _differing_days()},
+        announced=frozenset(day.year for day in chinese_calendar.holidays),
+    )
+
+
 def seed_calendar(session: Session) -> None:
     """Enter the announced Chinese holidays of every year not yet entered, and the next as not announced.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from hotline import erase, journal, keys, people
+from hotline import erase, journal, keys, people, policy
 from hotline.faults import errors, foreseen
 from hotline.lab.cli import app as lab
 
@@ -33,6 +33,7 @@ app.add_typer(lab, name="lab")
 app.add_typer(keys.app, name="keys")
 app.add_typer(journal.app, name="journal")
 app.add_typer(erase.app, name="erase")
+app.add_typer(policy.app, name="policy")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Parent = Annotated[int, typer.Option(hidden=True, help="End when this process does.")]

@@ -23,7 +23,8 @@ from hotline.home import Home, HomeError
 from hotline.settings import CHECKOUT, LAB_ADDRESS, Settings, SettingsError
 from ivr.prompts import SOUNDS, Prompts
 from routing import policy as policies
-from routing.policy import Policy, PolicyError
+from routing.policy import Policy
+from routing.terms import PolicyError
 from storage import keyring, vault
 from storage.database import Database, DatabaseAway
 from storage.server import EmbeddedServer, ServerError

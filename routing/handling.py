@@ -23,6 +23,7 @@ DECIDERS: dict[Decision, tuple[Decider, ...]] = {  # who may be named, being all
     "closing": ("dispatcher", "reviewer"),
     "refusal": ("dispatcher", "shift_leader"),
 }
+SUBJECTS: tuple[Subject, ...] = ("ticket", "order", "instruction", "supervision", "visit")
 TOLD: frozenset[Told] = frozenset({"accepted", "done", "refused", "transferred", "progress"})
 PLACES = ("number", "date", "line", "unit")  # what a text to the caller may have put in
 

@@ -28,6 +28,7 @@ def _repeated(policy: "Policy") -> Iterator[Fault]:
         "categories.code": policy.categories,
         "pause_reasons.code": policy.pause_reasons,
         "closing_reasons.code": policy.closing_reasons,
+        "caller_tags.code": policy.caller_tags,
         **{f"ladders.{subject}.code": levels for subject, levels in policy.ladders.items()},
         "handling.extensions.code": handling.extensions,
         "handling.satisfaction.code": handling.satisfaction,

@@ -120,6 +120,7 @@ class Policy(Model):
     hours: dict[Code, Hours] = Field(default_factory=dict)
     pause_reasons: tuple[Reason, ...] = Field(min_length=1)
     closing_reasons: tuple[Reason, ...] = Field(min_length=1)
+    caller_tags: tuple[Reason, ...] = ()  # what a caller's record may be marked with
     handling: Handling
     decisions: Decisions
     ladders: Ladders

@@ -8,7 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from cases.permissions import Action, Scope, cell
-from routing.policy import PolicyError, Reader, load, parse
+from routing.policy import Reader, load, parse
+from routing.terms import PolicyError
 from storage.viewer import Role
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import Histogram
 from pydantic import BaseModel, Field
 
-from cases import calls, drafts, offers, personal, tickets
+from cases import calls, drafts, knowledge, offers, personal, tickets
 from cases.errors import Refused as Faults
 from cases.permissions import Action
 from cases.ticket_form import TicketForm
@@ -32,7 +32,7 @@ SAVED: dict[str, Any] = {
 }
 CLOSE_KEYS = ("F2", "F3", "F4", "F6", "F7", "F8", "F9", "F10")  # F1, F5, F11, F12 are the browser's
 CALLS_OF_THE_DAY = 12
-POP_TEMPLATES = ("desk/work.html", "desk/fields.html", "ui.html")
+POP_TEMPLATES = ("desk/work.html", "desk/fields.html", "knowledge_box.html", "ui.html")
 POP = Histogram(
     "hotline_pop_seconds",
     "The server's time for a caller's record inside the ring",
@@ -115,11 +115,13 @@ Typed = Annotated[dict[str, str], Depends(typed_fields)]
 def save_ticket(request: Request, who: Agent, call_id: str, typed: Typed) -> Response:
     """Ticket, journal and link to the call in one transaction; saving one form twice is saving it once."""
     at, t = services(request), translate(request)
-    form = TicketForm.read(typed)
+    form, moment = TicketForm.read(typed), now()
     try:
         with at.database.session() as session:
             form = personal.over_call(session, who, call_id, form)
-            ticket = tickets.save_ticket(session, who, form, call_id, at.policy, now())
+            ticket = tickets.save_ticket(session, who, form, call_id, at.policy, moment)
+            if form.answer and ticket.created_at == moment:  # one form sent twice is one answer
+                knowledge.count_as_answer(session, typed.get("entry", ""))
     except Faults as faults:
         return _faulty(t, faults)
     due = _local(at.policy, ticket.due_at)

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -106,17 +105,11 @@ class Directory:
         return above is not None
 
     def _path(self, category: str) -> list[str]:
-        """The category and all above it, itself first."""
-        above = {each.code: each.above for each in categories(self.policy)}
-        path: list[str] = []
-        code: str | None = category
-        while code and code not in path:
-            path.append(code)
-            code = above.get(code)
-        return path
+        """The category and all above it, itself first; a text of before there was a list stands alone."""
+        return [each.code for each in reversed(self.policy.category_way(category))] or [category]
 
     def _defaults(self, path: list[str]) -> Iterator[tuple[str, str]]:
-        own = {each.code: each.unit for each in categories(self.policy) if each.unit}
+        own = {each.code: each.unit for each in self.policy.categories if each.unit}
         return ((code, own[code]) for code in path if code in own)
 
     def _longer(self, kind: str) -> set[str]:
@@ -156,10 +149,6 @@ def propose(
     return load(session, policy).propose(**asked, accused_unit_id=accused_unit_id)
 
 
-def categories(policy: Policy) -> tuple[Any, ...]:
-    return getattr(policy, "categories", ())
-
-
 # -- keeping it ------------------------------------------------------------------------------------
 
 
@@ -190,7 +179,7 @@ def write(
         raise Conflict(theirs=entry, yours=form)
     faults = faults_of(form, policy)
     if entry.active and any(form.when == form_of(other).when for other in _others(session, entry)):
-        faults["entry"] = "twice"
+        faults["entry"] = "entry_twice"
     if faults:
         raise Refused(faults)
     for name, value in asdict(form).items():
@@ -206,7 +195,7 @@ def switch(session: Session, viewer: Viewer, entry_id: int, on: bool, now: datet
     entry = _locked(session, entry_id)
     when = form_of(entry).when
     if on and any(when == form_of(other).when for other in _others(session, entry)):
-        raise Refused({"entry": "twice"})
+        raise Refused({"entry": "entry_twice"})
     entry.active = on
     _touch(session, viewer, entry, "directory.on" if on else "directory.off", now)
     return entry
@@ -224,7 +213,7 @@ def take_in(
     known = {form_of(entry).when: entry for entry in _active(session)}
     seen = set()
     for line, form in enumerate(forms, 1):
-        found = faults_of(form, policy) or ({"entry": "twice"} if form.when in seen else {})
+        found = faults_of(form, policy) or ({"entry": "entry_twice"} if form.when in seen else {})
         seen.add(form.when)
         faults |= {f"{line}.{name}": code for name, code in found.items()}
     if faults:
@@ -254,7 +243,7 @@ def faults_of(form: DirectoryForm, policy: Policy) -> dict[str, str]:
     if len(form.words) > MOST_WORDS or any(len(word) > LONGEST for word in form.words):
         faults["words"] = "too_long"
     known = {
-        "category": {each.code for each in categories(policy)},
+        "category": {each.code for each in policy.categories},
         "kind": {each.code for each in policy.kinds},
         "unit": {each.code for each in policy.units},
         "choice": {code for each in policy.kinds for code in each.longer},
@@ -263,7 +252,7 @@ def faults_of(form: DirectoryForm, policy: Policy) -> dict[str, str]:
     if not form.unit:
         faults["unit"] = "required"
     if not any((form.category, form.kind, form.words, form.place)):
-        faults["entry"] = "for_nothing"
+        faults["entry"] = "entry_for_nothing"
     return faults
 
 

@@ -13,7 +13,6 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import Session
 
 from cases import journal
-from cases.directory import categories
 from cases.errors import Conflict, NotVisible, Refused
 from cases.permissions import Action, demand, may, rule
 from routing.bigrams import asked, bigrams
@@ -56,10 +55,10 @@ class KnowledgeForm:
     valid_until: str = ""
 
     def columns(self, policy: Policy) -> dict[str, Any]:
-        """Raises Refused with every fault at once: required, too_long, unknown, day, order."""
+        """Raises Refused with every fault at once: required, too_long, unknown, no_day, day_order."""
         faults = {name: "too_long" for name, most in _LONGEST.items() if len(getattr(self, name)) > most}
         faults |= {name: "required" for name in ("title", "body") if not getattr(self, name).strip()}
-        if self.category and self.category not in {each.code for each in categories(policy)}:
+        if self.category and self.category not in {each.code for each in policy.categories}:
             faults["category"] = "unknown"
         if self.unit and self.unit not in {each.code for each in policy.units}:
             faults["unit"] = "unknown"
@@ -68,10 +67,10 @@ class KnowledgeForm:
             try:
                 days[name] = _day(getattr(self, name))
             except ValueError:
-                faults[name] = "day"
+                faults[name] = "no_day"
         first, last = days.get("valid_from"), days.get("valid_until")
         if first and last and first > last:
-            faults["valid_until"] = "order"
+            faults["valid_until"] = "day_order"
         if faults:
             raise Refused(faults)
         return {name: getattr(self, name).strip() for name in _LONGEST} | days
@@ -181,7 +180,7 @@ def publish(session: Session, viewer: Viewer, entry_id: int, version: int, today
     if entry.version != version:
         raise Conflict(theirs=entry, yours=State.PUBLISHED)
     if entry.valid_until and entry.valid_until < today:
-        raise Refused({"valid_until": "over"})
+        raise Refused({"valid_until": "day_over"})
     entry.state = State.PUBLISHED
     _note(session, viewer, entry, "knowledge.published")
     return entry
@@ -196,11 +195,16 @@ def withdraw(session: Session, viewer: Viewer, entry_id: int) -> KnowledgeEntry:
     return entry
 
 
-def count_as_answer(session: Session, entry_ids: set[int]) -> None:
-    """These were given as an answer, in the transaction that says so; what is none of ours is passed over."""
-    if entry_ids:
-        of_them = update(KnowledgeEntry).where(KnowledgeEntry.id.in_(entry_ids))
-        session.execute(of_them.values(used=KnowledgeEntry.used + 1))
+def count_as_answer(session: Session, entry: str) -> bool:
+    """This entry, by its id as typed, was given as an answer: in the transaction that says so.
+
+    False when it is none that is published; '' is none.
+    """
+    if not (entry.isascii() and entry.isdecimal() and len(entry) < 19):
+        return False
+    published = KnowledgeEntry.id == int(entry), KnowledgeEntry.state == State.PUBLISHED
+    once_more = update(KnowledgeEntry).where(*published).values(used=KnowledgeEntry.used + 1)
+    return session.scalar(once_more.returning(KnowledgeEntry.id)) is not None
 
 
 def form_of(entry: KnowledgeEntry | KnowledgeVersion) -> KnowledgeForm:

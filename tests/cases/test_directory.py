@@ -124,10 +124,10 @@ def test_what_is_switched_off_proposes_nothing(
 @pytest.mark.parametrize(
     ("fields", "faults"),
     [
-        ({"unit": ""}, {"unit": "required", "entry": "for_nothing"}),
+        ({"unit": ""}, {"unit": "required", "entry": "entry_for_nothing"}),
         ({"unit": "nowhere", "kind": "odd", "choice": "never"}, {"unit": "unknown", "kind": "unknown"}),
         ({"unit": "power", "words": ("x" * 201,)}, {"words": "too_long"}),
-        ({"unit": "power", "words": ("断电", "停电")}, {"entry": "twice"}),
+        ({"unit": "power", "words": ("断电", "停电")}, {"entry": "entry_twice"}),
     ],
 )
 def test_an_entry_that_makes_no_sense_is_refused(
@@ -186,6 +186,6 @@ def test_a_list_with_a_fault_is_not_taken_in_at_all_and_its_line_is_told(
     listed = [POWER, DirectoryForm(place="高新区", unit="nowhere"), POWER]
     with pytest.raises(Refused) as refused, database.session() as session:
         directory.take_in(session, staff.administrator, listed, policy, NOW)
-    assert refused.value.faults == {"2.unit": "unknown", "3.entry": "twice"}
+    assert refused.value.faults == {"2.unit": "unknown", "3.entry": "entry_twice"}
     with database.session() as session:
         assert directory.everything(session, staff.administrator) == []

@@ -41,6 +41,33 @@ MARKS: dict[str, dict[str, Mark]] = {
         "returned": Mark("cross", "quiet"),
         "recalled": Mark("square", "quiet"),
     },
+    "closing": {
+        "waiting": Mark("half"),
+        "approved": Mark("tick"),
+        "sent_back": Mark("cross", "warn"),
+    },
+    "visit": {
+        "reached": Mark("tick"),
+        "missed": Mark("cross", "quiet"),
+        "again": Mark("half"),
+        "dissatisfied": Mark("triangle-full", "bad"),
+    },
+    "knowledge": {
+        "draft": Mark("ring", "quiet"),
+        "published": Mark("tick"),
+        "coming": Mark("half"),
+        "soon": Mark("triangle", "warn"),
+        "over": Mark("triangle-full", "bad"),
+        "withdrawn": Mark("square", "quiet"),
+    },
+    "directory": {
+        "on": Mark("tick"),
+        "off": Mark("square", "quiet"),
+    },
+    "unit": {
+        "web": Mark("tick"),
+        "paper": Mark("square", "quiet"),
+    },
     "recording": {
         "open": Mark("dot", "accent"),
         "ready": Mark("tick"),

@@ -19,6 +19,7 @@ from sqlalchemy import select
 
 from cases.export import export_calls, export_tickets
 from cases.permissions import NOTHING, Action, cell, may
+from cases.sorting import LISTS
 from hotline.figures import Figures
 from hotline.home import Home
 from routing.policy import load
@@ -104,8 +105,28 @@ RECIPES: dict[str, Recipe] = {
     "POST /tickets/{number}": Recipe(data=TICKET),
     "POST /tickets/{number}/full": PLAIN,
     "GET /tickets/{number}/edit": PLAIN,
-    "POST /tickets/{number}/state": Recipe(data={"event": "finish", "version": "1"}),
-    "POST /tickets/{number}/units": Recipe(data={"unit": "power"}),
+    "POST /tickets/{number}/answer": Recipe(data={"answer": "x", "version": "1"}),
+    "POST /tickets/{number}/refusal": Recipe(data={"ground": "x", "words": "x", "version": "1"}),
+    "POST /tickets/{number}/transfer": Recipe(data={"ground": "x", "version": "1"}),
+    "POST /tickets/{number}/receipt": Recipe(data={"receipt": "x", "version": "1"}),
+    "POST /tickets/{number}/withdrawal": Recipe(data={"ground": "x", "version": "1"}),
+    "POST /tickets/{number}/reopening": Recipe(data={"why": "x", "version": "1"}),
+    "POST /tickets/{number}/merge": Recipe(data={"lead": "260101000000", "version": "1"}),
+    "POST /tickets/{number}/split": Recipe(data={"version": "1"}),
+    "POST /tickets/{number}/closing": Recipe(data={"account": "x", "public_reply": "x", "version": "1"}),
+    "POST /tickets/{number}/closing/audit": Recipe(data={"verdict": "approve", "version": "1"}),
+    "POST /tickets/{number}/visit": Recipe(data={"reached": "no", "version": "1"}),
+    "GET /review": Recipe(query=({}, {"page": "2"})),
+    "GET /visits": Recipe(query=({}, {"list": "later"})),
+    "GET /dispatch": Recipe(query=tuple({"list": each} for each in LISTS)),
+    "POST /dispatch": Recipe(data={"tick": "{number}:1", "unit": "power"}),
+    "POST /dispatch/undo": Recipe(data={"number": "{number}"}),
+    "POST /tickets/{number}/dispatch": Recipe(data={"unit": "power", "version": "1"}),
+    "POST /tickets/{number}/dispatch/undo": PLAIN,
+    "POST /tickets/{number}/shares/{order_id}/recall": Recipe(data={"reason": "x", "version": "1"}),
+    "POST /tickets/{number}/shares/{order_id}/told": Recipe(data={"told": "x", "call": "{call_id}"}),
+    "GET /orders/{order_id}/print": PLAIN,
+    "POST /orders/{order_id}/print": PLAIN,
     "POST /tickets/{number}/recusal": PLAIN,
     "POST /tickets/{number}/recusals": Recipe(data={"person": "{liu}", "why": "kin"}),
     "POST /recusals/{recusal_id}/lift": PLAIN,

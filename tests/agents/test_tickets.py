@@ -105,11 +105,12 @@ def test_what_callers_say_is_never_taken_for_markup(site: Site) -> None:
 def test_a_step_of_its_life_is_taken_once_when_two_click(site: Site) -> None:
     number = site.seed.tickets[1]
     first, second = site.client("liu"), site.client("chen")
-    step = {"event": "finish", "version": version(first, number)}
-    assert first.post(f"/tickets/{number}/state", data=step).status_code == 303
-    late = second.post(f"/tickets/{number}/state", data=step)
+    step = {"answer": "已电话告知申报办法。", "version": version(first, number)}
+    assert first.post(f"/tickets/{number}/answer", data=step).status_code == 303
+    late = second.post(f"/tickets/{number}/answer", data={**step, "answer": "请看税务局网站。"})
     assert late.status_code == 409
-    assert "刚刚被别人改过" in late.text
+    assert "已被别人办过一步" in late.text
+    assert "请看税务局网站。" in late.text
     assert "已办结" in second.get(f"/tickets/{number}").text
 
 

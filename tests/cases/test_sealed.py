@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from cases import people, sealed, unsealing
+from cases.answering import answer_directly
 from cases.calls import CallSearch, list_calls, mark_answered
 from cases.drafts import draft, keep_draft
 from cases.errors import HandedOver, NotAllowed, NotVisible, Refused
@@ -14,9 +15,8 @@ from cases.looks import LookSearch, list_looks
 from cases.offers import offered, read_call
 from cases.recordings import RecordingSearch, find_recordings, played
 from cases.recusals import recuse_self
-from cases.states import Event
 from cases.ticket_form import TicketForm
-from cases.tickets import TicketSearch, change_ticket, list_tickets, move_ticket, open_ticket, save_ticket
+from cases.tickets import TicketSearch, change_ticket, list_tickets, open_ticket, save_ticket
 from cases.visible import name, visible_recordings
 from routing.policy import Policy
 from storage.database import Database
@@ -184,7 +184,7 @@ def test_an_officer_hired_later_is_named_for_what_is_open_and_one_who_left_for_n
     closed, untouched = new_call(kind="complaint"), new_call(kind="complaint")
     with database.session() as session:
         done = save_ticket(session, staff.agent, REPORT, closed, policy, NOW)
-        move_ticket(session, staff.agent, done.number, Event.FINISH, done.version)
+        answer_directly(session, staff.agent, done.number, "已答复。", NOW)
         late = people.create_person(session, "late", "Late", Role.DISCIPLINE, PASSWORD)
         session.get_one(Person, staff.discipline.person_id).role = Role.AGENT
         sealed.keep_readers(session, policy)

@@ -16,9 +16,9 @@ from cases.deadlines import say_rule
 from cases.drafts import draft, keep_draft
 from cases.errors import Conflict, NotAllowed, Refused
 from cases.history import record_history
-from cases.states import Event, State
+from cases.states import State
 from cases.ticket_form import TicketForm
-from cases.tickets import TicketSearch, change_ticket, list_tickets, move_ticket, open_ticket, save_ticket
+from cases.tickets import TicketSearch, change_ticket, list_tickets, open_ticket, save_ticket
 from routing.policy import Policy
 from storage.database import Database, DatabaseAway
 from storage.tables import Call, Caller, Journal, Outbox, Ticket, TicketCall, TicketNumber
@@ -246,17 +246,6 @@ def test_an_inquiry_answered_at_once_is_done_and_owes_nothing(
     with database.session() as session:
         assert save_ticket(session, staff.agent, form, None, policy, NOW).state == State.DONE
         assert session.scalar(select(func.count()).select_from(Outbox)) == 0
-
-
-def test_a_tickets_life_follows_the_table(database: Database, policy: Policy, staff: Staff) -> None:
-    with database.session() as session:
-        number = save_ticket(session, staff.agent, FORM, None, policy, NOW).number
-        assert move_ticket(session, staff.agent, number, Event.FINISH, 1).state == State.DONE
-        with pytest.raises(Refused):
-            move_ticket(session, staff.agent, number, Event.WITHDRAW, 2)
-        assert move_ticket(session, staff.agent, number, Event.REOPEN, 2).state == State.ACCEPTED
-        with pytest.raises(Conflict):
-            move_ticket(session, staff.agent, number, Event.FINISH, 1)
 
 
 def test_lists_find_by_state_number_lateness_and_day(

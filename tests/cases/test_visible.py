@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from cases.answering import answer_directly
 from cases.calls import Arrival, CallSearch, close_call, list_calls, mark_answered, open_call
 from cases.errors import NotAllowed, NotVisible
 from cases.export import export_calls, export_tickets
@@ -18,9 +19,8 @@ from cases.history import record_history
 from cases.offers import offered, read_call
 from cases.permissions import PERMISSIONS, Action, may
 from cases.recordings import RecordingSearch, find_recordings, played, recording_of
-from cases.states import Event
 from cases.ticket_form import TicketForm
-from cases.tickets import TicketSearch, change_ticket, list_tickets, move_ticket, open_ticket, save_ticket
+from cases.tickets import TicketSearch, change_ticket, list_tickets, open_ticket, save_ticket
 from cases.visible import visible_calls, visible_recordings, visible_tickets
 from routing.policy import Policy
 from storage.base import Base
@@ -123,7 +123,7 @@ def test_nobody_else_opens_plays_changes_or_closes_it(
         lambda session, who: read_call(session, who, call_id),
         lambda session, who: open_ticket(session, who, number),
         lambda session, who: change_ticket(session, who, number, REPORT, 1, policy),
-        lambda session, who: move_ticket(session, who, number, Event.FINISH, 1),
+        lambda session, who: answer_directly(session, who, number, "已答复。", NOW),
         lambda session, who: save_ticket(session, who, REPORT, call_id, policy, NOW),
         lambda session, who: close_call(session, who, call_id, "silent", "", policy),
         lambda session, who: recording_of(session, who, sealed.recording_id),

@@ -275,8 +275,8 @@ def opened(client: httpx.Client, visit: Visit, audio_address: str) -> dict[str, 
     pages += [f"/tickets?ticket={visit.ticket}", audio_address, audio_address.partition("/audio")[0]]
     answers = {path: client.get(path, follow_redirects=True) for path in pages}
     part = client.get(audio_address, headers={"Range": "bytes=0-99"})
-    typed = {"kind": "complaint", "content": "x", "reason": "silent", "version": "1", "event": "finish"}
-    acts = [f"{desk}/ticket", f"{desk}/close", f"{desk}/leader", ticket, f"{ticket}/state"]
+    typed = {"kind": "complaint", "content": "x", "reason": "silent", "version": "1", "answer": "x"}
+    acts = [f"{desk}/ticket", f"{desk}/close", f"{desk}/leader", ticket, f"{ticket}/answer"]
     posted = {f"POST {path}": client.post(path, data=typed) for path in acts}
     return answers | posted | {"range": part}
 

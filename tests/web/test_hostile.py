@@ -37,9 +37,11 @@ POSTS = [
     ("/desk/calls/{call}/ticket", {"kind": "help", "content": "a\0b", "title": "\0", "form_id": "\0"}),
     ("/desk/calls/{call}/close", {"reason": "silent", "note": "\0"}),
     ("/tickets/{ticket}", {"version": "1", "kind": "help", "content": "\0"}),
-    ("/tickets/{ticket}/state", {"event": "\0", "version": BIG}),
-    ("/tickets/{ticket}/state", {"event": "finish", "version": BIG}),
-    ("/tickets/{ticket}/units", {"unit": "\0"}),
+    ("/tickets/{ticket}/answer", {"answer": "\0", "entry": BIG, "version": "1"}),
+    ("/tickets/{ticket}/answer", {"answer": "x", "entry": "\0", "version": BIG}),
+    ("/tickets/{ticket}/withdrawal", {"ground": "\0", "words": "\0", "version": "1"}),
+    ("/tickets/{ticket}/merge", {"lead": "\0", "version": "1"}),
+    ("/tickets/{ticket}/dispatch", {"unit": "\0", "version": "1"}),
 ]
 
 

@@ -124,15 +124,22 @@ def _sweep(
 
 def _awake(session: Session, subject: str, now: datetime, limit: int) -> list[int]:
     """Rows to look at, locked; first those whose level has come."""
-    waking = WAKING[subject]
     found: list[int] = []
-    for which in ("next_at <= :now", waking.stale):
-        order = "next_at, id" if "next_at" in which else "id"
-        query = f"SELECT id FROM {waking.table} WHERE {waking.runs} AND {which} ORDER BY {order} "  # noqa: S608
-        asked = {"now": now, "left": limit - len(found)}
-        rows = session.execute(text(query + "LIMIT :left FOR UPDATE SKIP LOCKED"), asked)
+    for query in queries(subject):
+        rows = session.execute(text(query), {"now": now, "left": limit - len(found)})
         found += [key for (key,) in rows if key not in found]
     return found
+
+
+def queries(subject: str) -> tuple[str, str]:
+    """What is due by `:now`, and what has to be reckoned; `:left` of either, each by its index."""
+    waking = WAKING[subject]
+    asked = f"SELECT id FROM {waking.table} WHERE {waking.runs} AND "  # noqa: S608 - words of ours
+    taken = " LIMIT :left FOR UPDATE SKIP LOCKED"
+    return (
+        f"{asked}next_at <= :now ORDER BY next_at, id{taken}",
+        f"{asked}{waking.stale} ORDER BY id{taken}",
+    )
 
 
 def _rows(session: Session, subject: str, ids: Sequence[int]) -> list[tuple[Ticket, Deadline]]:

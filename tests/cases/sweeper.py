@@ -1,0 +1,26 @@
+"""A clock of its own: sweeps a database again and again, until it is killed. `python sweeper.py URL …`"""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from cases.deadlines import load_calendar
+from cases.escalation import sweep
+from routing.policy import load
+from storage import vault
+from storage.database import Database
+
+
+def main(url: str, keys: str, policy_file: str, now: str) -> None:
+    """`now`: what the time is, for ever; few deadlines at once, so that many transactions can be killed."""
+    vault.install(Path(keys))
+    database, policy = Database(url, pool_size=1), load(Path(policy_file))
+    with database.session() as session:
+        calendar = load_calendar(session)
+    while True:
+        with database.session() as session:
+            sweep(session, policy, calendar, datetime.fromisoformat(now), limit=3)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -21,7 +21,10 @@ class NotAllowed(PermissionError):
 
 
 class Refused(ValueError):
-    """Input that will not do. `faults`: field → code (required, unknown, too_long, number, has_ticket, …)."""
+    """Input that will not do. `faults`: field → code (required, unknown, too_long, number, has_ticket, …).
+
+    After a code's colon stands what its message has to name: `uscc_check:L`.
+    """
 
     def __init__(self, faults: dict[str, str]) -> None:
         super().__init__(", ".join(f"{field}: {code}" for field, code in faults.items()))

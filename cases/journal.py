@@ -13,7 +13,7 @@ from storage.viewer import COMMAND_LINE, Viewer
 
 MATTERS = ("call", "ticket", "recording")
 # They tell of no call or ticket.
-PLAIN = ("person", "unit", "journal", "key", "policy", "retention", "directory", "knowledge")
+PLAIN = ("person", "unit", "journal", "key", "policy", "retention", "directory", "knowledge", "caller", "enterprise")
 SUBJECTS = (*MATTERS, *PLAIN)
 
 _FACTS = ("act", "subject_kind", "subject_id")

@@ -1,118 +1,159 @@
-"""并案: repeats go into one lead ticket and end with it; every caller is told all the same."""
+"""Two records of one caller, or of one enterprise, become one; for a day it can be undone.
 
-from datetime import datetime
+All that hung on the one hangs on the other, what the other did not know is filled in, and the first stays
+as an empty sign that leads there. The log holds ids alone, so that erasing has nothing to do with it.
+"""
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
-from cases import dispatch
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from cases import journal
 from cases.errors import Refused
-from cases.permissions import Action, demand
-from cases.sealed import missing_ticket
-from cases.states import OPEN, Event, State, after
-from cases.steps import locked, same, step, touch
-from cases.ticket_numbers import called
-from cases.visible import visible_tickets
-from routing.policy import Policy
-from storage import outbox
-from storage.tables import Ticket
+from cases.parties import kept_caller, kept_enterprise
+from cases.permissions import Action, demand, rule
+from storage.parties import Enterprise, MergeLog
+from storage.tables import Call, Caller, CallerNumber, Ticket
 from storage.viewer import Viewer
-from storage.work import Ending
 
-_CURRENT = Ending.kind == "merged", Ending.undone_at.is_(None)
+Kind = Literal["caller", "enterprise"]
+Record = Caller | Enterprise
 
-
-def merge(
-    session: Session,
-    viewer: Viewer,
-    number: str,
-    lead_number: str,
-    policy: Policy,
-    now: datetime,
-    *,
-    version: int | None = None,
-) -> Ticket:
-    """A ticket becomes part of another, with all that was merged into it; returns the other.
-
-    Raises NotAllowed, NotVisible, Conflict, and Refused: event (the states say no), or lead required, unknown
-    (or not hers to see), itself, closed, or unlike: what is sealed goes with what is sealed only.
-    """
-    demand(viewer, Action.SORT)
-    ticket, lead = _both(session, viewer, number, lead_number)
-    same(ticket, version, lead_number)
-    after(State(ticket.state), Event.MERGE)
-    if lead is None:
-        raise Refused({"lead": "unknown" if lead_number else "required"})
-    if lead is ticket:
-        raise Refused({"lead": "itself"})
-    if lead.sealed != ticket.sealed:
-        raise Refused({"lead": "unlike"})
-    if lead.state not in OPEN:
-        raise Refused({"lead": "closed"})
-    dispatch.take_all_back(session, viewer, ticket, Action.SORT, policy, now, why="merged")
-    step(session, viewer, ticket, Event.MERGE, Action.SORT, now, lead=lead.id)
-    for each in [ticket, *followers(session, ticket)]:
-        _undo(session, each, now)
-        merged = Ending(ticket_id=each.id, kind="merged", lead_id=lead.id, by_id=viewer.person_id, at=now)
-        session.add(merged)
-    touch(session, viewer, lead, "ticket.merged_in", Action.SORT, now, ticket=ticket.id)
-    return lead
+UNDONE_WITHIN = timedelta(days=1)
+FILLED: dict[str, tuple[str, ...]] = {
+    "caller": ("name", "sex", "company", "place", "note", "enterprise_id"),
+    "enterprise": ("name", "uscc", "place", "scale", "industry", "contact_name", "contact_number", "note"),
+}
+MOVED: dict[str, dict[str, InstrumentedAttribute[Any]]] = {
+    "caller": {"calls": Call.caller_id, "tickets": Ticket.caller_id, "numbers": CallerNumber.caller_id},
+    "enterprise": {"callers": Caller.enterprise_id, "tickets": Ticket.enterprise_id},
+}
+"""What hangs on a record, by its name in the log."""
 
 
-def split(
-    session: Session, viewer: Viewer, number: str, now: datetime, *, version: int | None = None
-) -> Ticket:
-    """It was no repeat after all, and is to be sorted by itself.
-
-    Raises NotAllowed, NotVisible, Conflict, Refused.
-    """
-    ticket = locked(session, viewer, number, Action.SORT)
-    same(ticket, version, number)
-    step(session, viewer, ticket, Event.SPLIT, Action.SORT, now)
-    _undo(session, ticket, now)
-    return ticket
-
-
-def followers(session: Session, lead: Ticket) -> list[Ticket]:
-    """What was merged into a ticket, whoever may see it; oldest first."""
-    merged = select(Ending.ticket_id).where(*_CURRENT, Ending.lead_id == lead.id)
-    return list(session.scalars(select(Ticket).where(Ticket.id.in_(merged)).order_by(Ticket.id)))
-
-
-def lead_of(session: Session, viewer: Viewer, ticket: Ticket) -> Ticket | None:
-    """What it was merged into, if she may see that."""
-    lead = select(Ending.lead_id).where(*_CURRENT, Ending.ticket_id == ticket.id)
-    return session.scalar(visible_tickets(viewer).where(Ticket.id == lead.scalar_subquery()))
-
-
-def owe_caller(session: Session, ticket: Ticket, kind: str) -> None:
-    """The callers of a ticket, and of all that was merged into it, are owed word of its end.
-
-    Not those who want none or whom nobody can reach; and what is sealed is told to nobody by a message.
-    """
-    for each in [ticket, *followers(session, ticket)]:
-        reachable = each.contact_number or each.calling_number
-        if each.reply_wanted and reachable and not each.sealed:
-            outbox.put(session, kind, {"ticket_id": each.id})
-
-
-def _both(session: Session, viewer: Viewer, number: str, lead_number: str) -> tuple[Ticket, Ticket | None]:
-    """Both locked, in one order whoever asks; the lead is None when it is not hers to see."""
-    hers = visible_tickets(viewer, Action.SORT)
-    ticket_id, lead_id = (
-        session.scalar(hers.where(called(each)).with_only_columns(Ticket.id)) if each else None
-        for each in (number, lead_number)
+def merge(session: Session, viewer: Viewer, kind: Kind, kept_id: int, gone_id: int, now: datetime) -> Record:
+    """The record `gone_id` goes into `kept_id`. Raises NotAllowed, NotVisible, Refused on `other`:
+    same | two_codes (each has a code of its own: they are two enterprises)."""
+    demand(viewer, Action.MERGE_PARTIES)
+    for one in sorted((kept_id, gone_id)):  # always in one order, or two merges would wait for each other
+        _record(session, viewer, kind, one)
+    kept, gone = (_record(session, viewer, kind, one) for one in (kept_id, gone_id))
+    if kept.id == gone.id:
+        raise Refused({"other": "same"})
+    if isinstance(kept, Enterprise) and isinstance(gone, Enterprise) and kept.uscc and gone.uscc:
+        raise Refused({"other": "two_codes"})
+    moved: dict[str, Any] = {
+        what: _move(session, column, column == gone.id, kept.id) for what, column in MOVED[kind].items()
+    }
+    merged = type(kept).merged_into
+    moved["merged"] = _move(session, merged, merged == gone.id, kept.id)
+    moved["filled"] = _fill(session, kind, kept, gone)
+    if isinstance(kept, Caller) and isinstance(gone, Caller):
+        moved["tags"] = [tag for tag in gone.tags if tag not in kept.tags]
+        kept.tags = [*kept.tags, *moved["tags"]]
+    gone.merged_into = kept.id
+    _changed(kept, gone)
+    session.add(
+        MergeLog(kind=kind, gone_id=gone.id, kept_id=kept.id, moved=moved, by_id=viewer.person_id, at=now)
     )
-    if ticket_id is None:
-        raise missing_ticket(session, viewer, number)
-    both = hers.where(Ticket.id.in_([ticket_id, lead_id])).order_by(Ticket.id).with_for_update(of=Ticket)
-    found = {each.id: each for each in session.scalars(both)}
-    if ticket_id not in found:
-        raise missing_ticket(session, viewer, number)
-    return found[ticket_id], found.get(lead_id) if lead_id is not None else None
+    allowed = rule(viewer, Action.MERGE_PARTIES)
+    journal.append(session, viewer, f"{kind}.merged", kind, gone.id, rule=allowed, into=kept.id)
+    return kept
 
 
-def _undo(session: Session, ticket: Ticket, now: datetime) -> None:
-    """It is not merged into what it was."""
-    for ending in session.scalars(select(Ending).where(*_CURRENT, Ending.ticket_id == ticket.id)):
-        ending.undone_at = now
+def undo(session: Session, viewer: Viewer, kind: Kind, kept_id: int, now: datetime) -> Record:
+    """Take the last merge into this record apart again; returns the record that had gone.
+
+    What came by its numbers since then goes with them. Raises NotAllowed, NotVisible, Refused on `merge`:
+    none (nothing was merged within a day).
+    """
+    demand(viewer, Action.MERGE_PARTIES)
+    kept = _record(session, viewer, kind, kept_id)
+    log = undoable(session, kind, kept.id, now)
+    if log is None:
+        raise Refused({"merge": "none"})
+    gone: Record = (
+        session.get_one(Caller, log.gone_id, with_for_update=True)
+        if isinstance(kept, Caller)
+        else session.get_one(Enterprise, log.gone_id, with_for_update=True)
+    )
+    moved = log.moved
+    for what, column in MOVED[kind].items():
+        (key,) = column.class_.__mapper__.primary_key
+        _move(session, column, and_(column == kept.id, key.in_(moved[what])), gone.id)
+    merged = type(kept).merged_into
+    _move(session, merged, and_(merged == kept.id, type(kept).id.in_(moved["merged"])), gone.id)
+    if kind == "caller":
+        _follow_numbers(session, kept.id, gone.id)
+    gone.merged_into = None
+    _empty(session, kept, gone, moved["filled"])
+    if isinstance(kept, Caller):
+        kept.tags = [tag for tag in kept.tags if tag not in moved["tags"]]
+    _changed(kept, gone)
+    log.undone_by, log.undone_at = viewer.person_id, now
+    allowed = rule(viewer, Action.MERGE_PARTIES)
+    journal.append(session, viewer, f"{kind}.unmerged", kind, gone.id, rule=allowed, out_of=kept.id)
+    return gone
+
+
+def undoable(session: Session, kind: Kind, kept_id: int, now: datetime) -> MergeLog | None:
+    """The last merge into this record, if it can still be undone."""
+    return session.scalar(
+        select(MergeLog)
+        .where(MergeLog.kind == kind, MergeLog.kept_id == kept_id, MergeLog.undone_at.is_(None))
+        .where(MergeLog.at > now - UNDONE_WITHIN)
+        .order_by(MergeLog.id.desc())
+        .limit(1)
+    )
+
+
+def _record(session: Session, viewer: Viewer, kind: Kind, record_id: int) -> Record:
+    find = kept_caller if kind == "caller" else kept_enterprise
+    return find(session, viewer, record_id, lock=True)
+
+
+def _move(session: Session, column: InstrumentedAttribute[Any], which: Any, to: int) -> list[Any]:
+    """Hang these rows on another record; their keys."""
+    (key,) = column.class_.__mapper__.primary_key
+    moved = session.execute(update(column.class_).where(which).values({column.key: to}).returning(key))
+    return list(moved.scalars())
+
+
+def _fill(session: Session, kind: Kind, kept: Record, gone: Record) -> list[str]:
+    """What only the one that goes knew; the names of those columns."""
+    filled = [field for field in FILLED[kind] if not getattr(kept, field) and getattr(gone, field)]
+    values = {field: getattr(gone, field) for field in filled}
+    if "uscc" in filled:
+        gone.uscc = None  # type: ignore[union-attr]
+        session.flush()  # a code stands in one record
+    for field, value in values.items():
+        setattr(kept, field, value)
+    return filled
+
+
+def _empty(session: Session, kept: Record, gone: Record, filled: Iterable[str]) -> None:
+    """What was filled in and is still so is not known any more."""
+    for field in filled:
+        if field == "uscc":
+            code, kept.uscc = kept.uscc, None  # type: ignore[union-attr]
+            session.flush()
+            gone.uscc = code  # type: ignore[union-attr]
+        elif getattr(kept, field) == getattr(gone, field):
+            setattr(kept, field, None if field.endswith("_id") else "")
+
+
+def _follow_numbers(session: Session, kept_id: int, gone_id: int) -> None:
+    numbers = session.scalars(select(CallerNumber.number).where(CallerNumber.caller_id == gone_id)).all()
+    if not numbers:
+        return
+    for column, by in ((Call.caller_id, Call.number), (Ticket.caller_id, Ticket.calling_number)):
+        _move(session, column, and_(column == kept_id, or_(*(by == number for number in numbers))), gone_id)
+
+
+def _changed(*records: Record) -> None:
+    for record in records:
+        record.version += 1
+        record.changed_at = func.now()

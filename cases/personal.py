@@ -14,13 +14,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import journal
-from cases.errors import NotVisible
+from cases.errors import NotAllowed, NotVisible
 from cases.offers import Pop
-from cases.permissions import Action, demand, may, rule
+from cases.permissions import Action, Scope, cell, demand, may, rule
 from cases.ticket_form import TicketForm
 from cases.visible import reaches, visible_calls, visible_tickets
+from storage.parties import Enterprise
 from storage.staff import PersonDuty
-from storage.tables import Call, Caller, CallStep, Ticket
+from storage.tables import Call, Caller, CallerNumber, CallStep, Ticket
 from storage.viewer import Viewer
 
 HIDDEN = "****"
@@ -69,6 +70,11 @@ def mask_place(place: str) -> str:
     return kept if kept == place else f"{kept}…"
 
 
+def mask_uscc(code: str) -> str:
+    """91****341L"""
+    return f"{code[:2]}{HIDDEN}{code[-4:]}"
+
+
 def mask_text(text: str, names: Iterable[str] = ()) -> str:
     """A text whose numbers are masked, and the `names` too."""
     for name in names:
@@ -89,20 +95,37 @@ def _told(row: Any, text: str) -> str:
 
 
 def _names(row: Any) -> tuple[str, ...]:
-    return (row.caller_name,) if isinstance(row, Ticket) else (row.name,) if isinstance(row, Caller) else ()
+    match row:
+        case Ticket():
+            return (row.caller_name,)
+        case Caller():
+            return (row.name,)
+        case Enterprise():
+            return (row.contact_name, row.name)
+    return ()
 
 
 _TICKET: Mapping[str, Callable[[str], str]] = {
     "caller_name": mask_name,
     "contact_number": mask_number,
     "company": mask_company,
+    "uscc": mask_uscc,
     "place": mask_place,
 }
 _TEXTS = ("accused", "title", "content", "answer")
 _MASKS: Mapping[type, Mapping[str, _Mask]] = {
     Call: {"number": _by(mask_number), "number_raw": _by(mask_number), "closed_note": _told},
     Caller: {"name": _by(mask_name), "company": _by(mask_company), "place": _by(mask_place), "note": _told},
+    CallerNumber: {"number": _by(mask_number)},
     CallStep: {"number": _by(mask_number)},
+    Enterprise: {
+        "name": _by(mask_company),
+        "uscc": _by(mask_uscc),
+        "place": _by(mask_place),
+        "contact_name": _by(mask_name),
+        "contact_number": _by(mask_number),
+        "note": _told,
+    },
     Ticket: {
         **{field: _by(mask) for field, mask in _TICKET.items()},
         "calling_number": _by(mask_number),
@@ -126,7 +149,7 @@ class Masked:
 
 
 def shown(row: Any, *, full: bool) -> Any:
-    """The row (a call, caller, step or ticket; or None) as the viewer is shown it."""
+    """The row (a call, caller or one of her numbers, enterprise, step, ticket; or None) as it is shown."""
     return row if full or row is None else Masked(row)
 
 
@@ -192,6 +215,16 @@ def _over(form: TicketForm, stored: Mapping[str, str]) -> TicketForm:
     return replace(form, **put_back)
 
 
+def over_record(record: Caller | Enterprise, typed: Mapping[str, str]) -> dict[str, str]:
+    """A form filled in over a masked record; where a mask was left alone, what is stored is put back."""
+    masked, put = Masked(record), {}
+    for field, text in ((name, value.strip()) for name, value in typed.items()):
+        before = getattr(record, field) or ""
+        untouched = text == (getattr(masked, field) or "") or (field != "note" and _LEFT_ALONE.search(text))
+        put[field] = before if untouched else _unmask(text, before, _names(record)[0])
+    return put
+
+
 def _unmask(typed: str, before: str, name: str) -> str:
     """What the masks hid in a text, put back in its order."""
     for found in _NUMBER.finditer(before):
@@ -231,6 +264,27 @@ def show(session: Session, viewer: Viewer, thing: Call | Ticket) -> None:
     kind = "call" if isinstance(thing, Call) else "ticket"
     allowed = rule(viewer, Action.SHOW_PERSONAL, sealed=thing.sealed)
     journal.append(session, viewer, "personal.shown", kind, thing.id, rule=allowed)
+
+
+def sees_caller(session: Session, viewer: Viewer, caller: Caller) -> bool:
+    """A caller's record in full, at once: while she rings at the viewer's phone or speaks with her."""
+    live = _at_her_ear(session, viewer)
+    return live is not None and live.caller_id == caller.id
+
+
+def may_show_record(viewer: Viewer) -> bool:
+    """Whether she could ask to see a caller's or an enterprise's record in full."""
+    return cell(viewer.role, Action.SHOW_PERSONAL).ordinary is Scope.ALL
+
+
+def show_record(session: Session, viewer: Viewer, record: Caller | Enterprise, act: str = "shown") -> None:
+    """She asks to see this record in full, which is journalled. Raises NotAllowed."""
+    demand(viewer, Action.SHOW_PERSONAL)
+    if not may_show_record(viewer):
+        raise NotAllowed("records are within no scope of hers")
+    kind = record.__tablename__
+    allowed = rule(viewer, Action.SHOW_PERSONAL)
+    journal.append(session, viewer, f"personal.{act}", kind, record.id, rule=allowed)
 
 
 def _at_her_ear(session: Session, viewer: Viewer) -> Call | None:

@@ -15,9 +15,11 @@ from sqlalchemy.orm import Session
 
 from cases import journal, recordings
 from cases.holds import call_is_held, ticket_is_held
+from cases.known import is_used
 from cases.states import OPEN
 from routing.policy import Retention
 from storage.base import Base
+from storage.parties import Enterprise
 from storage.staff import WebSession
 from storage.tables import (
     Attachment,
@@ -32,7 +34,9 @@ from storage.tables import (
 )
 
 BATCH = 100
-Name = Literal["recordings", "attachments", "calls", "tickets", "callers", "drafts", "sessions", "outbox"]
+Name = Literal[
+    "recordings", "attachments", "calls", "tickets", "callers", "enterprises", "drafts", "sessions", "outbox"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,13 @@ def _tickets(before: datetime) -> Select[Any]:
 def _callers(before: datetime) -> Select[Any]:
     called = exists().where(Call.caller_id == Caller.id)
     wrote = exists().where(Ticket.caller_id == Caller.id)
-    return _oldest(Caller, Caller.created_at < before, ~called, ~wrote)
+    merged = Caller.merged_into.is_not(None)  # goes after the one that it went into
+    return _oldest(Caller, Caller.created_at < before, ~called, ~wrote, ~merged)
+
+
+def _enterprises(before: datetime) -> Select[Any]:
+    merged = Enterprise.merged_into.is_not(None)
+    return _oldest(Enterprise, Enterprise.created_at < before, ~is_used(), ~merged)
 
 
 def _drafts(before: datetime) -> Select[Any]:
@@ -235,6 +245,7 @@ KINDS = (
     Kind("tickets", lambda keep: keep.tickets, _tickets, _remove_tickets),
     Kind("calls", lambda keep: keep.calls, _calls, _remove_calls),
     Kind("callers", lambda keep: keep.calls, _callers, _plainly(Caller)),
+    Kind("enterprises", lambda keep: keep.calls, _enterprises, _plainly(Enterprise)),
     Kind("drafts", lambda keep: keep.drafts, _drafts, _remove_drafts),
     Kind("sessions", lambda keep: keep.sessions, _sessions, _plainly(WebSession)),
     Kind("outbox", lambda keep: keep.outbox, _outbox, _plainly(Outbox)),

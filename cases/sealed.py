@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, String, and_, delete, exists, func, litera
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
-from cases import journal, ticket_numbers
+from cases import journal, known, ticket_numbers
 from cases.errors import HandedOver, NotVisible, Refused
 from cases.logins import viewer_of
 from cases.permissions import Action, demand, rule
@@ -25,7 +25,7 @@ from routing.policy import Policy
 from storage import tables
 from storage.notify import notify
 from storage.staff import Person
-from storage.tables import Call, Caller, CallerNumber, Draft, Named, Ticket, TicketCall
+from storage.tables import Call, Draft, Named, Ticket, TicketCall
 from storage.viewer import Viewer
 
 Kind = Literal["call", "ticket"]
@@ -44,7 +44,7 @@ def seal_ticket(session: Session, ticket: Ticket) -> None:
     """An ordinary ticket is sealed: it gets another number, and its caller is remembered no more by it."""
     ticket.sealed = True
     ticket_numbers.draw_anew(session, ticket)
-    _forget_caller(session, ticket)
+    known.unfeed(session, ticket)
 
 
 # -- handing over ---------------------------------------------------------------------------------
@@ -242,20 +242,3 @@ def keep_readers(session: Session, policy: Policy) -> None:
 def _note(session: Session, act: str, person_id: int, call_id: str | None, ticket_id: int | None) -> None:
     kind, key = ("call", call_id) if call_id is not None else ("ticket", ticket_id)
     journal.append(session, None, f"{kind}.{act}", kind, key, person_id=person_id)
-
-
-def _forget_caller(session: Session, ticket: Ticket) -> None:
-    """A name that is known from nothing but a sealed matter would give it away at the next call."""
-    caller_id, ticket.caller_id = ticket.caller_id, None
-    if caller_id is None:
-        return
-    session.flush()
-    its_calls = select(TicketCall.call_id).where(TicketCall.ticket_id == ticket.id)
-    by_ticket = exists().where(Ticket.caller_id == caller_id, Ticket.sealed.is_(False))
-    by_call = exists().where(Call.caller_id == caller_id, Call.sealed.is_(False), Call.id.not_in(its_calls))
-    if session.scalar(select(or_(by_ticket, by_call))):
-        return
-    session.execute(update(Call).where(Call.caller_id == caller_id).values(caller_id=None))
-    session.execute(update(Ticket).where(Ticket.caller_id == caller_id).values(caller_id=None))
-    session.execute(delete(CallerNumber).where(CallerNumber.caller_id == caller_id))
-    session.execute(delete(Caller).where(Caller.id == caller_id))

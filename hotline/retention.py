@@ -61,7 +61,7 @@ def show(policy: Policy, counts: Counter[str], *, went: bool, as_json: bool) -> 
     """What was kept for how long, and how many of each kind are over or went."""
     days = policy.retention.model_dump()
     names = [*(kind.name for kind in KINDS), "put_aside", "journal"]
-    days["callers"] = days["calls"]
+    days["callers"] = days["enterprises"] = days["calls"]
     if as_json:
         told = {name: {"days": days[name], "removed" if went else "over": counts[name]} for name in names}
         print(json.dumps(told, indent=1))

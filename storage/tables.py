@@ -44,7 +44,7 @@ class Caller(Base):
     sex: Mapped[str] = mapped_column(server_default="")
     company: Mapped[str] = mapped_column(Secret("caller.company", COMPANY), server_default=EMPTY)
     enterprise_id: Mapped[int | None] = mapped_column(ForeignKey("enterprise.id"), index=True)
-    tags: Mapped[list[str]] = mapped_column(ARRAY(String), server_default="{}")  # cases/parties.TAGS
+    tags: Mapped[list[str]] = mapped_column(ARRAY(String), server_default="{}")  # codes of the policy
     merged_into: Mapped[int | None] = mapped_column(ForeignKey("caller.id"), index=True)
     place: Mapped[str] = mapped_column(Secret("caller.place"), server_default=EMPTY)
     note: Mapped[str] = mapped_column(Secret("caller.note"), server_default=EMPTY)

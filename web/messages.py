@@ -42,6 +42,11 @@ class Catalogue:
             return key
         return text.format(**values) if values else text
 
+    def fault(self, code: str, among: str = "fault") -> str:
+        """The sentence of a fault (cases/errors.Refused); `{value}` is what stands after its colon."""
+        name, _, value = code.partition(":")
+        return self(f"{among}.{name}", value=value) if value else self(f"{among}.{name}")
+
     def has(self, key: str) -> bool:
         """True when the catalogue knows the key."""
         return key in self.texts

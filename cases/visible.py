@@ -44,6 +44,7 @@ POLICY = "policy"  # named by the role that she holds
 
 # Names of their own: the query around them may join these tables as well.
 _Call, _Ticket, _Link = aliased(Call), aliased(Ticket), aliased(TicketCall)
+_Share, _Report = aliased(SubOrder), aliased(Instruction)
 
 # Before that a call may still be sealed by a key, and whoever saw it vanish from a list would know.
 _PAST_THE_MENU = or_(Call.queued_at.is_not(None), Call.answered_at.is_not(None), Call.outcome != "live")
@@ -168,9 +169,9 @@ def _calls(viewer: Viewer, scope: Scope) -> ColumnElement[bool] | None:
         case Scope.UNIT if viewer.units:
             return exists().where(
                 _Link.call_id == Call.id,
-                SubOrder.ticket_id == _Link.ticket_id,
-                SubOrder.unit_id.in_(viewer.units),
-                SubOrder.state.not_in(GONE),
+                _Share.ticket_id == _Link.ticket_id,
+                _Share.unit_id.in_(viewer.units),
+                _Share.state.not_in(GONE),
             )
     return None
 
@@ -183,7 +184,7 @@ def _tickets(viewer: Viewer, scope: Scope) -> ColumnElement[bool] | None:
             return Ticket.created_by == viewer.person_id
         case Scope.LINE:
             reported = exists().where(
-                Instruction.ticket_id == Ticket.id, Instruction.leader_id.in_(_hers(viewer))
+                _Report.ticket_id == Ticket.id, _Report.leader_id.in_(_hers(viewer))
             )
             by_line = exists().where(
                 _Link.ticket_id == Ticket.id, _Call.id == _Link.call_id, _Call.line.in_(viewer.lines)
@@ -191,9 +192,9 @@ def _tickets(viewer: Viewer, scope: Scope) -> ColumnElement[bool] | None:
             return or_(reported, by_line) if viewer.lines else reported
         case Scope.UNIT if viewer.units:
             return exists().where(
-                SubOrder.ticket_id == Ticket.id,
-                SubOrder.unit_id.in_(viewer.units),
-                SubOrder.state.not_in(GONE),
+                _Share.ticket_id == Ticket.id,
+                _Share.unit_id.in_(viewer.units),
+                _Share.state.not_in(GONE),
             )
     return None
 

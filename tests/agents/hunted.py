@@ -24,16 +24,17 @@ from doors.room import room as doors
 from routing.policy import Policy
 from storage.database import Database
 from storage.notify import Note, listen, notify
-from storage.staff import Person
+from storage.staff import Person, Unit
 from storage.tables import Attachment, Recusal, Ticket
 from storage.viewer import Role, Viewer
+from storage.work import SubOrder
 from tests.web.site import PASSWORD, record, ring, served
 from web.app import create_app
 from web.services import Operations, Services
 
 WORDS = ("钱某某索贿举报材料", "举报人欧阳晓", "鑫鑫建材经营部", "理由是线索已移送")
 CALLING, CONTACT = "13955557777", "13855556666"
-ACCUSED, BELOW_ACCUSED, OTHER_UNIT = "fucheng", "fucheng_tax", "power"
+ACCUSED, BELOW_ACCUSED, OTHER_UNIT, NOBODYS_UNIT = "fucheng", "fucheng_tax", "power", "housing"
 LINE = "962299"
 
 REPORT = TicketForm(
@@ -56,6 +57,7 @@ class Ids:
     recording_id: str
     attachment_id: str
     recusal_id: str
+    order_id: str
 
     def all(self) -> list[str]:
         """Longest first, so that one is never taken for a part of another."""
@@ -133,7 +135,14 @@ def _matter(
     recusals.recuse(session, reader, "ticket", number, zhao, "kin")
     session.flush()
     recusal = session.scalars(select(Recusal.id).where(Recusal.ticket_id == ticket.id)).one()
-    return Ids(call_id, number, str(recording_id), str(attachment.id), str(recusal))
+    share = SubOrder(ticket_id=ticket.id, unit_id=by_code(session, NOBODYS_UNIT), note=WORDS[0])
+    session.add(share)
+    session.flush()
+    return Ids(call_id, number, str(recording_id), str(attachment.id), str(recusal), str(share.id))
+
+
+def by_code(session: Session, code: str) -> int:
+    return session.scalars(select(Unit.id).where(Unit.code == code)).one()
 
 
 STAFF = (

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from cases.logins import viewer_of
 from cases.permissions import Action
-from cases.states import GONE
+from cases.states import GONE, State
 from cases.visible import not_recused, reaches
 from routing.handling import Level
 from routing.policy import Policy
@@ -28,7 +28,7 @@ from storage.notify import notify
 from storage.staff import Person
 from storage.tables import Outbox, Ticket
 from storage.viewer import Role
-from storage.work import Closing, Instruction, Rung, SubOrder, Supervision, UnitRequest
+from storage.work import Closing, Instruction, Rung, SubOrder, TicketNote, UnitRequest
 
 STUCK = timedelta(minutes=10)
 CALLER_HOURS = Wish(8 * 60, 21 * 60)  # what is no answer to a call of hers waits for the morning
@@ -57,12 +57,14 @@ class Kind:
     """`group`: what a person chooses by. `otherwise`: who is told when there is nobody of `to`.
 
     `after`: she may learn of it though the ticket is hers no more, unless it is sealed or she is recused.
+    `only_in`: the state of the ticket without which it has come too late.
     """
 
     group: str
     to: tuple[Who, ...]
     otherwise: tuple[Who, ...] = ()
     after: bool = False
+    only_in: State | None = None
 
 
 KINDS: Mapping[str, Kind] = {
@@ -72,9 +74,9 @@ KINDS: Mapping[str, Kind] = {
     "order.ruled": Kind("answer", (Who.ASKER, Who.UNIT), after=True),
     "extension.asked": Kind("decide", (Who.EXTENSION,)),
     "extension.ruled": Kind("answer", (Who.ASKER, Who.UNIT)),
-    "closing.submitted": Kind("decide", (Who.CLOSING,)),
+    "closing.submitted": Kind("decide", (Who.CLOSING,), only_in=State.REVIEW),
     "closing.sent_back": Kind("work", (Who.ASKER, Who.UNIT)),
-    "visit.due": Kind("work", (Who.VISITORS,)),
+    "visit.due": Kind("work", (Who.VISITORS,), only_in=State.VISIT),
     "ticket.dissatisfied": Kind("work", (Who.UNIT, Who.DISPATCHERS, Who.SUPERVISORS)),
     "urged": Kind("late", (Who.UNIT,), otherwise=(Who.DISPATCHERS,)),
     "supervised": Kind("late", (Who.UNIT, Who.DISPATCHERS)),
@@ -124,8 +126,8 @@ def plan(session: Session, policy: Policy, channels: Collection[str], now: datet
             with session.begin_nested():
                 _plan(session, message, policy, channels, now)
                 message.done_at = now
-        except (LookupError, TypeError, ValueError):
-            log.exception("message_unplanned", message=message.id, kind=message.kind)
+        except (LookupError, TypeError, ValueError) as fault:
+            log.error("message_unplanned", message=message.id, kind=message.kind, fault=repr(fault))
     return len(taken)
 
 
@@ -147,6 +149,8 @@ def _plan(
         _tell_caller(session, message, subject.ticket, policy, channels, now)
         return
     kind, told_as = KINDS[message.kind], message.kind
+    if kind.only_in not in (None, subject.ticket.state):
+        return
     if subject.level is not None:
         told_as = f"rung.{subject.level.when}"
     people = _knowing(session, subject, kind, kind.to, policy)
@@ -233,64 +237,40 @@ def _tell_caller(
 
 
 def _subject(session: Session, payload: Mapping[str, int], policy: Policy) -> Subject | None:
-    """By the ids of the payload, the nearest first; None when its rows are gone. Raises LookupError."""
+    """By the ids of the payload; None when its ticket is gone. Raises KeyError for what it cannot be."""
     if "rung_id" in payload:
         return _of_rung(session, session.get(Rung, payload["rung_id"]), policy)
-    found: dict[str, Base | None] = {
-        name: session.get(table, payload[name]) for name, table in _TABLES.items() if name in payload
-    }
-    request, closing = found.get("request_id"), found.get("closing_id")
-    instruction = found.get("instruction_id")
-    order_id = payload.get("order_id", getattr(request, "order_id", None))
-    order = session.get(SubOrder, order_id) if order_id else None
-    ticket_id = payload.get("ticket_id") or next(
-        (found_id for row in (order, *found.values()) if (found_id := getattr(row, "ticket_id", None))), None
-    )
-    if ticket_id is None and None not in found.values():
-        raise LookupError(f"a message about nothing: {sorted(payload)}")
-    ticket = session.get(Ticket, ticket_id) if ticket_id else None
+    ticket = session.get(Ticket, payload["ticket_id"])
     if ticket is None:
         return None
-    askers = (
-        getattr(request, "asked_by", None),
-        getattr(closing, "by_id", None),
-        getattr(instruction, "reported_by", None),
+    found = {name: session.get(table, payload[name]) for name, table in _TABLES.items() if name in payload}
+    order_ids = [payload.get("order_id"), *(getattr(row, "order_id", None) for row in found.values())]
+    order_id = next(filter(None, order_ids), None)
+    askers = (getattr(row, column, None) for row in found.values() for column in _ASKERS)
+    return Subject(
+        ticket,
+        session.get(SubOrder, order_id) if order_id else None,
+        next(filter(None, askers), None),
+        getattr(found.get("instruction_id"), "leader_id", None),
     )
-    return Subject(ticket, order, next(filter(None, askers), None), getattr(instruction, "leader_id", None))
 
 
+_ASKERS = ("asked_by", "by_id", "reported_by")
 _TABLES: Mapping[str, type[Base]] = {
     "request_id": UnitRequest,
     "closing_id": Closing,
     "instruction_id": Instruction,
-    "supervision_id": Supervision,
-}
-_RUNG_OF: Mapping[str, type[Base]] = {
-    "order": SubOrder,
-    "sub_order": SubOrder,
-    "instruction": Instruction,
-    "supervision": Supervision,
+    "note_id": TicketNote,
 }
 
 
 def _of_rung(session: Session, rung: Rung | None, policy: Policy) -> Subject | None:
-    if rung is None:
+    ticket = session.get(Ticket, rung.ticket_id) if rung else None
+    if rung is None or ticket is None:
         return None
-    ladder = "order" if rung.subject_kind == "sub_order" else rung.subject_kind
-    levels = {each.code: each for each in policy.ladders[ladder]}  # type: ignore[index]
-    level = levels[rung.level]
-    table = _RUNG_OF.get(rung.subject_kind)  # a ticket's own ladder and its visit's stand on the ticket
-    row = session.get(table, rung.subject_id) if table else None
-    ticket_id = getattr(row, "ticket_id", None) if table else rung.subject_id
-    ticket = session.get(Ticket, ticket_id) if ticket_id else None
-    if ticket is None:
-        return None
-    return Subject(
-        ticket,
-        row if isinstance(row, SubOrder) else None,
-        leader_id=getattr(row, "leader_id", None),
-        level=level,
-    )
+    levels = {each.code: each for each in policy.ladders.get(rung.subject_kind, ())}  # type: ignore[call-overload]
+    order = session.get(SubOrder, rung.subject_id) if rung.subject_kind == "order" else None
+    return Subject(ticket, order, level=levels[rung.level])
 
 
 # -- who learns of it -------------------------------------------------------------------------------

@@ -99,6 +99,9 @@ MARKS: dict[str, dict[str, Mark]] = {
     },
     "person": {"active": Mark("tick"), "left": Mark("square", "quiet")},
     "sealed": {"sealed": Mark("diamond", "warn")},
+    "notice": {"unseen": Mark("dot", "accent"), "seen": Mark("ring", "quiet")},
+    "notice_way": {"on": Mark("tick"), "off": Mark("ring", "quiet")},
+    "receipt": {"failed": Mark("cross", "bad"), "unsure": Mark("triangle", "warn")},
     "session": {"this": Mark("dot")},
     "second_step": {"on": Mark("tick"), "off": Mark("ring", "quiet")},
 }

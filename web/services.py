@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.datastructures import URL
 
+from cases.notice_settings import Ways
 from cases.permissions import Action
 from routing.policy import Policy
 from storage.database import Database
@@ -70,6 +71,7 @@ class Services:
     notes: Callable[[], Iterable[Note]] | None = None
     operations: Operations = field(default_factory=Operations)
     totp_roles: tuple[Role, ...] = ()  # who must have a second step of logging in
+    ways: Ways = field(default_factory=Ways)  # by which notices can leave
     phone_secrets: Any = None  # the AmiLink by which telephony/phone_secrets.py reaches Asterisk, or None
 
 
@@ -86,8 +88,10 @@ class Place:
 class Room:
     """A folder of pages: routers, `templates/`, `static/`, `messages/`, rail entries, what joins the shell.
 
-    `strip` is the template of the phone strip, `keys` that of rows for the list of keys; `scripts` and
-    `styles` are paths below /static/<name>/. `starts`: the page that somebody of a role begins with.
+    `strip` is the template of the phone strip, `keys` that of rows for the list of keys, `mine` that of a
+    part of one's own page; `badges`: the address of the counts in the rail (#badge-<place>, out of band);
+    `scripts` and `styles` are paths below /static/<name>/. `starts`: the page that somebody of a role begins
+    with.
     """
 
     name: str
@@ -96,6 +100,8 @@ class Room:
     places: tuple[Place, ...] = ()
     strip: str = ""
     keys: str = ""
+    mine: str = ""
+    badges: str = ""
     scripts: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()
     starts: Mapping[Role, str] = field(default_factory=dict)

@@ -41,6 +41,10 @@ PUBLIC = {
 OF_EVERYBODY = {
     "GET /": "the way to one's first page",
     "GET /events": "one's own notes; topics are by person",
+    "GET /notices": "one's own notices",
+    "GET /notices/badge": "counts of one's own work, by the scopes of its pages",
+    "POST /notices/seen": "one's own notices",
+    "GET /notices/{notice_id}": "one of one's own notices; the ticket behind it asks for itself",
     "GET /banner": "that an upgrade comes concerns all; alarms are shown by SEE_ALARMS",
 }
 """Of whoever is logged in, besides one's own account below /me."""

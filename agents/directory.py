@@ -128,19 +128,6 @@ def switch(request: Request, entry_id: int, who: Keeper, on: Annotated[bool, For
     return RedirectResponse("/city/directory", status_code=303)
 
 
-def said(proposal: Proposal, policy: Policy, t: Catalogue) -> str:
-    """Why this unit, in one sentence of her language."""
-
-    def word(code: str, value: str) -> str:
-        if code in ("category", "default"):
-            return policy.category_path(value, t.language)
-        kinds = {kind.code: kind.name.say(t.language) for kind in policy.kinds}
-        return kinds.get(value, value) if code == "kind" else value
-
-    grounds = (t(f"directory.why.{each.code}", value=word(each.code, each.value)) for each in proposal.why)
-    return t("directory.and").join(grounds)
-
-
 # -- the pages -------------------------------------------------------------------------------------
 
 
@@ -155,7 +142,7 @@ def _page(
     taken_in: Mapping[str, int] | None = None,
     bad_lines: list[tuple[str, str]] | None = None,
 ) -> Response:
-    at, t = services(request), translate(request)
+    at = services(request)
     with at.database.session() as session:
         rows = [
             row
@@ -175,7 +162,6 @@ def _page(
         unit_names=dict(options),
         tried=tried,
         proposal=proposal,
-        why=said(proposal, at.policy, t) if proposal else "",
         taken_in=taken_in,
         bad_lines=bad_lines or [],
     )

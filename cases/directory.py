@@ -43,7 +43,7 @@ class DirectoryForm:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """One ground of a proposal: message `directory.why.<code>`, with the `value` in it.
+    """One ground of a proposal: message `dispatch.why.<code>`, with the `value` in it.
 
     category, kind, default (a category's own unit): a code; place, county: a name; words: as the entry has
     them, in one line.

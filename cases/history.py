@@ -172,6 +172,8 @@ ACTS = (
     "person.totp_on",
     "person.totp_off",
     "person.recovery_code",
+    "person.notices_set",
+    "person.receipt_settled",
     "session.ended",
     "directory.added",
     "directory.changed",

@@ -20,6 +20,7 @@ from cases.states import OPEN
 from routing.policy import Retention
 from storage.base import Base
 from storage.parties import Enterprise
+from storage.notices import Notice, Receipt
 from storage.staff import WebSession
 from storage.tables import (
     Attachment,
@@ -34,8 +35,19 @@ from storage.tables import (
 )
 
 BATCH = 100
+OWED = ("waiting", "sending")  # receipts of what has yet to be sent
 Name = Literal[
-    "recordings", "attachments", "calls", "tickets", "callers", "enterprises", "drafts", "sessions", "outbox"
+    "recordings",
+    "attachments",
+    "calls",
+    "tickets",
+    "callers",
+    "enterprises",
+    "drafts",
+    "sessions",
+    "outbox",
+    "notices",
+    "receipts",
 ]
 
 
@@ -131,6 +143,17 @@ def _sessions(before: datetime) -> Select[Any]:
 
 def _outbox(before: datetime) -> Select[Any]:
     return _oldest(Outbox, Outbox.done_at < before)
+
+
+def _notices(before: datetime) -> Select[Any]:
+    """What was sent of it goes with it, but for what still waits."""
+    owed = exists().where(Receipt.notice_id == Notice.id, Receipt.state.in_(OWED))
+    return _oldest(Notice, Notice.at < before, ~owed)
+
+
+def _receipts(before: datetime) -> Select[Any]:
+    """Those of texts to callers; the others go with their notices."""
+    return _oldest(Receipt, Receipt.notice_id.is_(None), Receipt.state.not_in(OWED), Receipt.at < before)
 
 
 def _oldest(table: type[Base], *conditions: Any) -> Select[Any]:
@@ -249,4 +272,6 @@ KINDS = (
     Kind("drafts", lambda keep: keep.drafts, _drafts, _remove_drafts),
     Kind("sessions", lambda keep: keep.sessions, _sessions, _plainly(WebSession)),
     Kind("outbox", lambda keep: keep.outbox, _outbox, _plainly(Outbox)),
+    Kind("notices", lambda keep: keep.notices, _notices, _plainly(Notice)),
+    Kind("receipts", lambda keep: keep.notices, _receipts, _plainly(Receipt)),
 )

@@ -13,7 +13,7 @@ import structlog
 from prometheus_client import Gauge
 from sqlalchemy.orm import Session
 
-from cases import alarms, chain, figures
+from cases import alarms, chain, figures, notices, receipts
 from cases.alarms import Figure, Raised
 from cases.deadlines import load_calendar
 from cases.duty import Shown, duties
@@ -50,6 +50,8 @@ class Facts:
     trunk_away: float | None = None  # 1: the carrier has not registered us
     database_away: float | None = None
     journal_findings: float | None = None  # of its last verification
+    outbox_unclaimed: float | None = None  # messages of kinds that nobody knows, or long overdue
+    notices_lost: float | None = None  # failed or perhaps not arrived, and nobody has seen to them
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ RULES = (
     Rule("clock_late", lambda f: f.lag_seconds, raise_at=60, clear_at=10, rounds=2),
     Rule("trunk", lambda f: f.trunk_away, raise_at=1, clear_at=0, rounds=2),
     Rule("journal", lambda f: f.journal_findings, raise_at=1, clear_at=0),
+    Rule("outbox", lambda f: f.outbox_unclaimed, raise_at=1, clear_at=0),
+    Rule("notices", lambda f: f.notices_lost, raise_at=1, clear_at=0),
     Rule("database", lambda f: f.database_away, raise_at=1, clear_at=0),
 )
 BY_NAME = {rule.name: rule for rule in RULES}
@@ -195,4 +199,6 @@ class Alarms:
             "lines_unattended": 0 if at_work else open_lines,
             "gaps": figures.gaps(session, now - GAPS_WITHIN),
             "journal_findings": chain.state(session).findings,
+            "outbox_unclaimed": notices.unclaimed(session, now),
+            "notices_lost": receipts.count_lost(session),
         }

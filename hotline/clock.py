@@ -19,7 +19,7 @@ from prometheus_client import Gauge
 
 from cases import sealed, unsealing
 from cases.resealing import Resealer
-from hotline import retention, wiring
+from hotline import post, retention, wiring
 from hotline.alarms import EVERY_SECONDS, Alarms
 from hotline.chain import Keeper, Witness
 from hotline.ground import GroundError, require_room
@@ -123,6 +123,7 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
         Sweep("journal", 60, keeper.seal),
         Sweep("journal verified", 600, lambda: keeper.verify_at_night(datetime.now(UTC))),
         Sweep("sealed matters", 20, partial(_see_to_sealed, database, policy)),
+        Sweep("notices", post.PLAN_SECONDS, partial(post.plan, settings, policy, database)),
         Sweep("logs", 60, partial(_shorten_logs, home)),
         Sweep("lab recordings", 600, partial(_remove_lab_recordings, database, home)),
     ]
@@ -141,6 +142,10 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
         Sweep("alarms", EVERY_SECONDS, alarms.round),
         Sweep("retention", 300, lambda: retention.round_(database, home, policy, datetime.now(UTC))),
         Sweep("older files", 10, resealer.turn),
+        *(
+            Sweep(name, post.SEND_SECONDS, turn)
+            for name, turn in post.sending_sweeps(settings, home, policy, database)
+        ),
     ]
     for sweep in (*sweeps, *unhurried):
         scheduler.add_job(sweep.run, "interval", seconds=sweep.seconds, id=sweep.name)

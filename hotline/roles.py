@@ -10,7 +10,7 @@ from functools import partial
 import structlog
 
 from cases.deadlines import load_calendar
-from hotline import clock, drain, figures, logs, wiring
+from hotline import clock, drain, figures, logs, post, wiring
 from hotline.cert import Keeper
 from hotline.health import CHECK_SCRIPT, readiness
 from hotline.heart import BEAT_SECONDS, Heart
@@ -107,6 +107,7 @@ def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) ->
             is_draining=partial(drain.is_on, home),
         ),
         totp_roles=settings.second_step_roles,
+        ways=post.ways(settings),
         phone_secrets=phone_secrets,
     )
 

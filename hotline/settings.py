@@ -18,6 +18,11 @@ PREFIX = "HOTLINE_"
 LAB_ADDRESS = "127.0.0.3"  # test calls come from here: hotline lab
 PORTS = ("web_port", "sip_port", "agi_port", "ami_port", "asterisk_http_port", "asterisk_tls_port")
 CODECS = ("alaw", "ulaw")  # what Asterisk can also play and record; telephones everywhere speak one of them
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+SECRET = (  # what the value of holds a password, or may
+    *("trunk_register", "database_url", "database_owner_url"),
+    *("smtp_password", "sms_url", "sms_template", "sms_authorization"),
+)
 DTMF = ("rfc4733", "inband", "info", "auto")
 
 
@@ -94,6 +99,35 @@ class Settings(BaseSettings):
     """Addresses and networks that may read `/metrics`, comma-separated."""
     totp_roles: str = ""
     """Roles that must have a second step of logging in, comma-separated: `administrator,discipline`."""
+    desk_url: str = ""
+    """The desk's address as people open it, for links in notices; empty: the one `hotline up` tells."""
+    smtp_host: str = ""
+    """The mail server that notices leave by; empty: no e-mail."""
+    smtp_port: int = Field(587, ge=1, le=65535)
+    """Its port: 587 for `starttls`, 465 for `tls`."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the way there is encrypted; `none` only to a server on this machine."""
+    smtp_user: str = ""
+    """Its user; empty: none is asked for."""
+    smtp_password: str = ""
+    """The user's password."""
+    smtp_from: str = ""
+    """The address that notices come from: `hotline@example.cn`."""
+    webhook_hosts: str = ""
+    """Hosts that people's group robots may be at, comma-separated, with a port where it is not the usual one:
+    `qyapi.weixin.qq.com,oapi.dingtalk.com`; empty: no robots."""
+    sms_url: str = ""
+    """The address of the carrier's HTTP gateway for text messages; empty: no texts."""
+    sms_template: str = '{"mobile": "{local}", "content": "{text}", "id": "{key}"}'
+    """What is posted there, with {number} (+86…), {local} (without +86), {text} and {key} put in."""
+    sms_form: Literal["json", "form"] = "json"
+    """How the template is written: `json`, or `form` for `mobile={local}&content={text}`."""
+    sms_authorization: str = ""
+    """The header `Authorization` that the gateway wants; empty: none."""
+    sms_ok: str = ""
+    """What its answer contains when it took a message: `"code":0`; empty: any answer of 200."""
+    sms_signature: str = ""
+    """The signature that texts begin with, as the carrier approved it; empty: the hotline's name."""
     log_format: Literal["json", "text"] = "json"
     """Each line of the logs: `json` for programs, `text` for people."""
     log_level: str = "INFO"
@@ -174,6 +208,25 @@ class Settings(BaseSettings):
                 raise ValueError(f"{why}; write networks such as 192.168.0.0/16") from None
         return nets
 
+    @field_validator("webhook_hosts")
+    @classmethod
+    def _hosts(cls, hosts: str) -> str:
+        named = [part.strip().lower() for part in hosts.split(",") if part.strip()]
+        for host in named:
+            if not re.fullmatch(r"([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", host):
+                raise ValueError(f"{host!r} is no host; write e.g. qyapi.weixin.qq.com or 127.0.0.1:8070")
+        return ",".join(named)
+
+    @field_validator("sms_url", "desk_url")
+    @classmethod
+    def _a_safe_address(cls, address: str) -> str:
+        """What leaves is encrypted, or stays on this machine."""
+        if address and not re.match(
+            r"https://[^/@]+|http://(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?(/|$)", address
+        ):
+            raise ValueError("should begin with https://")
+        return address.rstrip("/")
+
     @field_validator("totp_roles")
     @classmethod
     def _roles(cls, roles: str) -> str:
@@ -213,6 +266,14 @@ class Settings(BaseSettings):
         return tuple(
             ipaddress.ip_network(part.strip()) for part in self.metrics_from.split(",") if part.strip()
         )
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> "Settings":
+        if self.smtp_host and not re.fullmatch(r"[^@\s<>]+@[A-Za-z0-9.-]+", self.smtp_from):
+            raise ValueError(f"{PREFIX}SMTP_FROM={self.smtp_from} should be an address: hotline@example.cn")
+        if self.smtp_host not in ("", *LOOPBACK) and self.smtp_security == "none":
+            raise ValueError(f"{PREFIX}SMTP_SECURITY=none would send notices in clear: write starttls or tls")
+        return self
 
     @model_validator(mode="after")
     def _trunk_can_be_heard(self) -> "Settings":
@@ -297,5 +358,5 @@ def _fault(where: tuple[int | str, ...], message: str, given: object) -> str:
     if not where:  # the two-setting checks name their settings themselves
         return words
     # A secret must not end up in a log because of a slip beside it.
-    shown = "…" if where[0] in ("trunk_register", "database_url", "database_owner_url") else given
+    shown = "…" if where[0] in SECRET else given
     return f"{PREFIX}{str(where[0]).upper()}={shown}: {words}"

@@ -91,6 +91,7 @@ class Retention(Model):
     put_aside: Days = 90  # what could not be read of the spool, the channel events and the legs of recordings
     sessions: LogDays = 183  # log-ins, from their end on
     outbox: Days = 183  # messages, from when they were sent on
+    notices: Days = 365  # what people were told, and the receipts of what was sent
     journal: LogDays = 1825  # at least: nothing deletes a line of it
 
 

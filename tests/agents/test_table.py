@@ -152,6 +152,8 @@ DOORS: Mapping[Action, tuple[Door, ...]] = {
         posts("/tickets/{it.ticket}/merge", version="999", lead="x"),
         posts("/tickets/{it.ticket}/split", version="999"),
     ),
+    Action.DECIDE: (posts("/tickets/{it.ticket}/closing/audit", version="999", verdict="approve"),),
+    Action.CLOSE: (posts("/tickets/{it.ticket}/closing", version="999", account="x"),),
     Action.VISIT: (posts("/tickets/{it.ticket}/visit", version="999", reached="no"),),
     Action.CHARGE_UNITS: (
         posts("/tickets/{it.ticket}/dispatch", unit="nowhere", version="999"),
@@ -206,6 +208,9 @@ PLACES: Mapping[Action, Door] = {
         Action.MANAGE_DUTY, lambda s, who, _: duty.set_wanted(s, who, _another(s, who), "off")
     ),
     Action.MANAGE_PEOPLE: opens("/people"),
+    Action.MANAGE_CITY: opens("/city/directory"),
+    Action.READ_KNOWLEDGE: opens("/knowledge"),
+    Action.EDIT_KNOWLEDGE: opens("/knowledge/new"),
     Action.SEE_ALARMS: Door(
         lambda her, _: 'data-alarm="queue"' in her.client.get("/banner").text, Action.SEE_ALARMS
     ),

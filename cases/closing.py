@@ -85,8 +85,8 @@ def audit(
     say no, or two_people), verdict unknown or required, remark required or too_long.
     """
     ticket = locked(session, viewer, number, Action.DECIDE)
-    demand_decider(viewer, ticket, "closing", policy)
     same(ticket, version, remark)
+    demand_decider(viewer, ticket, "closing", policy)
     after(State(ticket.state), Event.SEND_BACK)
     closing = session.scalars(
         select(Closing).where(Closing.ticket_id == ticket.id, Closing.decision == "").with_for_update()

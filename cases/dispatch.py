@@ -14,7 +14,7 @@ from cases import units
 from cases.deadlines import deadline, load_calendar, order_due
 from cases.errors import Conflict, NotVisible, Refused
 from cases.permissions import Action
-from cases.states import Event, Order, State, Turn
+from cases.states import Event, Order, State, Turn, after
 from cases.steps import locked, locked_order, same, step, touch, turn
 from cases.visible import visible_calls
 from routing.policy import Policy
@@ -89,6 +89,7 @@ def send(
     """
     ticket = locked(session, viewer, number, Action.CHARGE_UNITS)
     same(ticket, version, shares)
+    after(State(ticket.state), Event.DISPATCH)
     chosen = _checked(session, ticket, shares)
     _check_lead(session, ticket, shares)
     _choose(ticket, choice, policy)

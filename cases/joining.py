@@ -55,7 +55,7 @@ def merge(
         _undo(session, each, now)
         merged = Ending(ticket_id=each.id, kind="merged", lead_id=lead.id, by_id=viewer.person_id, at=now)
         session.add(merged)
-    touch(session, viewer, lead, "ticket.merged_in", Action.SORT, now, ticket=ticket.id)
+    touch(session, viewer, lead, "ticket.merged_in", Action.SORT, now, merged=ticket.id)
     return lead
 
 

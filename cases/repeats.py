@@ -42,7 +42,7 @@ def repeats_of(session: Session, viewer: Viewer, ticket: Ticket) -> list[Repeat]
     )
     near = others.where(Ticket.created_at > ticket.created_at - WITHIN)
     found = {each.id: each for each in session.scalars(near)}
-    same = [Ticket.calling_number.in_(numbers), Ticket.contact_number.in_(numbers)] if numbers else []
+    same = [column == each for each in numbers for column in (Ticket.calling_number, Ticket.contact_number)]
     if ticket.accused_unit_id is not None:
         same.append(Ticket.accused_unit_id == ticket.accused_unit_id)
     if same:

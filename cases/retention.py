@@ -19,8 +19,8 @@ from cases.known import is_used
 from cases.states import OPEN
 from routing.policy import Retention
 from storage.base import Base
-from storage.parties import Enterprise
 from storage.notices import Notice, Receipt
+from storage.parties import Enterprise
 from storage.staff import WebSession
 from storage.tables import (
     Attachment,

@@ -77,7 +77,8 @@ class Outgoing:
 class Sender(Protocol):
     """One way out; rooms above fulfil it. `repeatable`: the other side can tell by the key what it has."""
 
-    repeatable: bool
+    @property
+    def repeatable(self) -> bool: ...
 
     def send(self, message: Outgoing) -> int:
         """Returns what it is charged as, in parts. Raises NotSent, PerhapsSent."""

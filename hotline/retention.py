@@ -62,6 +62,7 @@ def show(policy: Policy, counts: Counter[str], *, went: bool, as_json: bool) -> 
     days = policy.retention.model_dump()
     names = [*(kind.name for kind in KINDS), "put_aside", "journal"]
     days["callers"] = days["enterprises"] = days["calls"]
+    days["receipts"] = days["notices"]
     if as_json:
         told = {name: {"days": days[name], "removed" if went else "over": counts[name]} for name in names}
         print(json.dumps(told, indent=1))

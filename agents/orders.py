@@ -23,6 +23,7 @@ from cases.permissions import Action, Scope, cell
 from cases.states import GONE, OWED, Order, State
 from cases.steps import is_decider
 from cases.visible import reaches
+from routing.handling import Extension
 from routing.policy import Policy
 from routing.working_time import Calendar, Due
 from storage.staff import Unit
@@ -111,7 +112,7 @@ class Shown:
     closed: dict[str, str] = field(default_factory=dict)
     object_until: datetime | None = None
     progress_due: datetime | None = None
-    limits: Sequence[tuple[Any, Due]] = ()
+    limits: Sequence[tuple[Extension, Due]] = ()
     units_below: Sequence[tuple[str, str]] = ()
     requests: Sequence[UnitRequest] = ()
     notes: Sequence[TicketNote] = ()
@@ -186,15 +187,18 @@ def _share(
     notes = session.scalars(select(TicketNote).where(mine).order_by(TicketNote.at, TicketNote.id)).all()
     asked = select(UnitRequest).where(UnitRequest.order_id == order.id).order_by(UnitRequest.id)
     plain |= {"is_told": True, "notes": notes, "requests": session.scalars(asked).all()}
-    if not is_hers or ticket.state != State.HANDLING:
+    if not is_hers:
+        return Shown(**plain)
+    # A form that is refused comes back in any state, and has its choices then.
+    plain["units_below"] = _lower(order, names)
+    plain["limits"] = _limits(policy.handling.extensions, order, policy, calendar)
+    plain["object_until"] = orders.objection_until(order, policy, calendar).at
+    if ticket.state != State.HANDLING:
         return Shown(**plain)
     last = max((note.at for note in notes if note.kind == "progress"), default=None)
     due = orders.progress_due(ticket, order, last, policy, calendar)
-    return Shown(
-        **plain,
-        progress_due=due.at if due else None,
-        **_forms(session, who, ticket, order, above, names, policy, calendar),
-    )
+    plain["progress_due"] = due.at if due else None
+    return Shown(**plain | _forms(session, who, ticket, order, above, names, policy, calendar))
 
 
 def _forms(
@@ -209,36 +213,40 @@ def _forms(
 ) -> dict[str, Any]:
     """What can be done to a share in its state, and what would be possible in another case and is not."""
     acts: list[str] = []
-    more: dict[str, Any] = {}
     closed: dict[str, str] = {}
-    now = datetime.now(UTC)
-    if order.state in AT_WORK:
-        acts += ["reply", "progress"]
-        lower = _lower(session, order, names) if not ticket.sealed else []
-        if lower:
-            acts.append("pass")
-        more["units_below"] = lower
-        more["object_until"] = orders.objection_until(order, policy, calendar).at
-        if why := orders.no_objection(session, order, policy, calendar, now):
-            closed["object"] = why
-        else:
-            acts.append("object")
-        if why := orders.no_extension(session, order, policy, now):
-            closed["extend"] = why
-        else:
-            acts.append("extend")
-    if order.due_at is not None and order.parent_id is None:
-        left = orders.extensions_left(session, order, policy)
-        more["limits"] = [(each, limit_due(order.due_at, each, policy, calendar)) for each in left]
+    more: dict[str, Any] = {"acts": acts, "closed": closed}
     if above is not None and (who.role is not Role.UNIT_CLERK or above.unit_id in who.units):
         acts += ["send_back"] if order.state == Order.REPLIED else []
         acts += ["take_back"] if order.state in (*OWED, Order.REPLIED) else []
-    return more | {"acts": acts, "closed": closed}
+    if order.state not in AT_WORK:
+        return more
+    now = datetime.now(UTC)
+    acts += ["reply", "progress"]
+    acts += ["pass"] if _lower(order, names) and not ticket.sealed else []
+    asks = {
+        "object": orders.no_objection(session, order, policy, calendar, now),
+        "extend": orders.no_extension(session, order, policy, now),
+    }
+    closed |= {act: why for act, why in asks.items() if why}
+    acts += [act for act, why in asks.items() if not why]
+    if not asks["extend"]:
+        more["limits"] = _limits(orders.extensions_left(session, order, policy), order, policy, calendar)
+    return more
 
 
-def _lower(session: Session, order: SubOrder, names: dict[int, Unit]) -> list[tuple[str, str]]:
-    below = set(units.around(session, order.unit_id)[0]) - {order.unit_id}
-    return [(unit.code, unit.name) for unit in names.values() if unit.id in below and unit.active]
+def _limits(
+    extensions: Sequence[Extension], order: SubOrder, policy: Policy, calendar: Calendar
+) -> list[tuple[Extension, Due]]:
+    if order.due_at is None:
+        return []
+    return [(each, limit_due(order.due_at, each, policy, calendar)) for each in extensions]
+
+
+def _lower(order: SubOrder, names: dict[int, Unit]) -> list[tuple[str, str]]:
+    """The units right below its unit, as (code, name)."""
+    return [
+        (unit.code, unit.name) for unit in names.values() if unit.parent_id == order.unit_id and unit.active
+    ]
 
 
 # -- the acts ---------------------------------------------------------------------------------------

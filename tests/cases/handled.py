@@ -1,4 +1,4 @@
-"""A case in the hands of units, for tests: clerks of units above, below and beside each other, and who rules."""
+"""A case in the hands of units, for tests: clerks of units above, below and beside, and who rules."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -33,6 +33,7 @@ from cases.logins import check_password
 from cases.people import create_person
 from cases.ticket_form import TicketForm
 from cases.tickets import save_ticket
+from hotline import demo_knowledge
 from routing.policy import Policy
 from storage.database import Database
 from storage.staff import Person, Unit
@@ -120,12 +121,15 @@ class _City:
         self._recordings = _recordings()
         self._agents: dict[str, Iterator[Viewer]] = {}  # by sex, each in turn
         self._dispatcher: Viewer | None = None
+        self._keepers: dict[str, Viewer] = {}  # of the directory and the knowledge base, by role
         self._plan = _plan()
         self._chance = random.Random(962299)  # noqa: S311 - a city, not a secret
         self._made = 0
 
     def build(self) -> None:
         self._staff()
+        editor, keeper = (self._keepers[role] for role in (Role.EDITOR, Role.ADMINISTRATOR))
+        demo_knowledge.lay_out(self._session, self._policy, editor, keeper, self._now)
         callers = [self._local(caller) for caller in self._plan["callers"]]
         for index, matter in enumerate(self._plan["matters"]):
             self._matter(matter, callers[index % len(callers)])
@@ -160,6 +164,8 @@ class _City:
                 lines=[line.number for line in self._policy.lines[: each.get("lines", 0)]],
                 demo=True,
             )
+            if person.role in (Role.EDITOR, Role.ADMINISTRATOR):
+                self._keepers[person.role] = Viewer(person.id, Role(person.role), person.name)
             if person.role == Role.DISPATCHER:
                 self._dispatcher = Viewer(person.id, Role.DISPATCHER, person.name)
             if person.role == Role.AGENT:

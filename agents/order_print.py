@@ -12,7 +12,7 @@ from agents.people import names_of
 from cases import personal
 from cases.deadlines import say_rule
 from cases.errors import NotVisible
-from cases.permissions import Action
+from cases.permissions import Action, Scope, cell
 from cases.tickets import open_ticket
 from cases.visible import visible_tickets
 from storage.staff import Unit
@@ -52,7 +52,7 @@ def _sheet(request: Request, order_id: int, who: Viewer, *, asked: bool = False)
         context: dict[str, Any] = {
             "order": order,
             "ticket": personal.shown(ticket, full=full),
-            "note": order.note if full else personal.mask_text(order.note, [ticket.caller_name]),
+            "note": personal.telling(ticket, full=full)(order.note),
             "unit": session.get_one(Unit, order.unit_id).name,
             "sent_by": names_of(session, {order.sent_by}).get(order.sent_by or 0, ""),
             "rule": say_rule(order.due_rule, policy, language) if order.due_rule else "",
@@ -66,6 +66,7 @@ def _visible(session: Session, who: Viewer, order_id: int) -> SubOrder:
     """A share of a ticket that she sees; a clerk's own unit's, or one's below it. Raises NotVisible."""
     tickets = visible_tickets(who).with_only_columns(Ticket.id)
     order = session.scalar(select(SubOrder).where(SubOrder.id == order_id, SubOrder.ticket_id.in_(tickets)))
-    if order is None or (who.units and order.unit_id not in who.units):
+    by_unit = cell(who.role, Action.SEE_TICKETS).ordinary is Scope.UNIT
+    if order is None or (by_unit and order.unit_id not in who.units):
         raise NotVisible(f"no order {order_id}")
     return order

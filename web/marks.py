@@ -52,6 +52,14 @@ MARKS: dict[str, dict[str, Mark]] = {
         "again": Mark("half"),
         "dissatisfied": Mark("triangle-full", "bad"),
     },
+    "day": {
+        "works": Mark("dot", "quiet"),
+        "free": Mark("ring", "quiet"),
+    },
+    "year": {
+        "announced": Mark("tick"),
+        "open": Mark("triangle", "warn"),
+    },
     "knowledge": {
         "draft": Mark("ring", "quiet"),
         "published": Mark("tick"),
@@ -89,6 +97,7 @@ MARKS: dict[str, dict[str, Mark]] = {
         "soon": Mark("triangle", "warn"),
         "over": Mark("triangle-full", "bad"),
     },
+    "provisional": {"provisional": Mark("half", "warn")},
     "duty": {
         "away": Mark("square", "quiet"),
         "idle": Mark("tick"),
@@ -96,6 +105,17 @@ MARKS: dict[str, dict[str, Mark]] = {
         "talking": Mark("dot", "accent"),
         "wrapup": Mark("half", "calm"),
         "paused": Mark("bars", "warn"),
+    },
+    "instruction": {
+        "waiting": Mark("dot", "accent"),
+        "running": Mark("half"),
+        "late": Mark("triangle-full", "bad"),
+        "done": Mark("tick"),
+    },
+    "supervision": {
+        "running": Mark("diamond"),
+        "late": Mark("triangle-full", "bad"),
+        "ended": Mark("square", "quiet"),
     },
     "person": {"active": Mark("tick"), "left": Mark("square", "quiet")},
     "sealed": {"sealed": Mark("diamond", "warn")},

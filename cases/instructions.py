@@ -166,7 +166,7 @@ def fulfil(
 def all_of(session: Session, ticket: Ticket) -> list[Instruction]:
     """Reports and instructions of a case, oldest first."""
     mine = select(Instruction).where(Instruction.ticket_id == ticket.id)
-    return list(session.scalars(mine.order_by(Instruction.id)))
+    return list(session.scalars(mine.order_by(Instruction.reported_at, Instruction.id)))
 
 
 def leaders(session: Session) -> list[Person]:

@@ -143,7 +143,9 @@ class Instruction(Base):
 
     __tablename__ = "instruction"
     __table_args__ = woken_by("instruction")
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, server_default=RANDOM_ID
+    )
     ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id"), index=True)
     leader_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
     report: Mapped[str] = mapped_column(Secret("instruction.report"), server_default=EMPTY)

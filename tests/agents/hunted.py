@@ -27,7 +27,7 @@ from storage.notify import Note, listen, notify
 from storage.staff import Person, Unit
 from storage.tables import Attachment, Recusal, Ticket
 from storage.viewer import Role, Viewer
-from storage.work import SubOrder
+from storage.work import Instruction, SubOrder, Supervision, TicketNote
 from tests.web.site import PASSWORD, record, ring, served
 from web.app import create_app
 from web.services import Operations, Services
@@ -58,6 +58,7 @@ class Ids:
     attachment_id: str
     recusal_id: str
     order_id: str
+    instruction_id: str
 
     def all(self) -> list[str]:
         """Longest first, so that one is never taken for a part of another."""
@@ -131,6 +132,11 @@ def _matter(
         by_id=agent.person_id,
     )
     session.add(attachment)
+    chief = session.scalars(select(Person.id).where(Person.login == "chief")).one()
+    # Reported before it was sealed, say: the row alone lets nobody see it.
+    word = Instruction(ticket_id=ticket.id, leader_id=chief, report=WORDS[3], words=WORDS[0], given_at=at)
+    watched = Supervision(ticket_id=ticket.id, ground="late", demand=WORDS[3], due_at=at)
+    session.add_all([word, watched, TicketNote(ticket_id=ticket.id, kind="urging", text=WORDS[3])])
     zhao = session.scalars(select(Person.id).where(Person.login == "zhao")).one()
     recusals.recuse(session, reader, "ticket", number, zhao, "kin")
     session.flush()
@@ -138,7 +144,9 @@ def _matter(
     share = SubOrder(ticket_id=ticket.id, unit_id=by_code(session, NOBODYS_UNIT), note=WORDS[0])
     session.add(share)
     session.flush()
-    return Ids(call_id, number, str(recording_id), str(attachment.id), str(recusal), str(share.id))
+    return Ids(
+        call_id, number, str(recording_id), str(attachment.id), str(recusal), str(share.id), str(word.id)
+    )
 
 
 def by_code(session: Session, code: str) -> int:

@@ -45,6 +45,7 @@ class Matter:
     recording_id: int
     ticket: str
     number: str
+    order_id: int
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Door:
 
 
 def _behind(path: str) -> Action:
-    return Action.SEE_TICKETS if path.startswith("/tickets") else Action.SEE_CALLS
+    return Action.SEE_TICKETS if path.startswith(("/tickets", "/orders")) else Action.SEE_CALLS
 
 
 def opens(path: str) -> Door:
@@ -115,6 +116,11 @@ def tells_number(path: str, method: str = "GET") -> Door:
         return _in(answer) and it.number in re.sub("[ -]", "", answer.text)
 
     return Door(lets_in, _behind(path))
+
+
+def either(*doors: Door) -> Door:
+    """Who decides on what is the policy's word: one of them is hers."""
+    return Door(lambda her, it: any([door.lets_in(her, it) for door in doors]), doors[0].sees)
 
 
 def act(sees: Action, does: Callable[[Session, Viewer, Matter], object]) -> Door:
@@ -152,7 +158,17 @@ DOORS: Mapping[Action, tuple[Door, ...]] = {
         posts("/tickets/{it.ticket}/merge", version="999", lead="x"),
         posts("/tickets/{it.ticket}/split", version="999"),
     ),
-    Action.DECIDE: (posts("/tickets/{it.ticket}/closing/audit", version="999", verdict="approve"),),
+    Action.HANDLE: tuple(
+        posts(f"/orders/{{it.order_id}}/{each}", version="999", text="x")
+        for each in ("take", "reply", "progress", "pass", "object", "extend", "send_back", "take_back")
+    ),
+    Action.DECIDE: (
+        either(
+            posts("/tickets/{it.ticket}/closing/audit", version="999", verdict="approve"),
+            posts("/orders/{it.order_id}/ruling", kind="objection", decision="refuse"),
+            posts("/orders/{it.order_id}/ruling", kind="extension", decision="refuse"),
+        ),
+    ),
     Action.CLOSE: (posts("/tickets/{it.ticket}/closing", version="999", account="x"),),
     Action.VISIT: (posts("/tickets/{it.ticket}/visit", version="999", reached="no"),),
     Action.CHARGE_UNITS: (
@@ -199,6 +215,13 @@ DOORS: Mapping[Action, tuple[Door, ...]] = {
         posts("/tickets/{it.ticket}/unsealing", ground=""),
         posts("/tickets/{it.ticket}/unsealing/decision", decision="refuse"),
     ),
+    Action.SUPERVISE: (
+        posts("/tickets/{it.ticket}/urging", words="催" * 2001),
+        posts("/tickets/{it.ticket}/supervision", ground=""),
+        posts("/tickets/{it.ticket}/supervision/end", outcome=""),
+    ),
+    Action.REPORT_UP: (posts("/tickets/{it.ticket}/report", leader="0"),),
+    Action.INSTRUCT: (posts("/tickets/{it.ticket}/instruction", words=""),),
     Action.LIST_LOOKS: (lists("/looks?ticket={it.ticket}", 'href="/tickets/{it.ticket}" data-row'),),
 }
 """What an action does to calls and tickets, by every door that there is."""
@@ -265,7 +288,8 @@ def _matter(site: Site, her: Viewer, writer: Viewer, state: str) -> Matter:
         unit = units.by_code(session, OTHER_UNIT if foreign else OFFICE)
         assert unit is not None
         ticket.created_by = owner
-        session.add(SubOrder(ticket_id=ticket.id, unit_id=unit.id))
+        order = SubOrder(ticket_id=ticket.id, unit_id=unit.id)
+        session.add(order)
         if state in ("named", "unnamed", "named_and_recused"):
             ticket.sealed = session.get_one(Call, call_id).sealed = True
         if state in ("named", "named_and_recused"):
@@ -274,7 +298,8 @@ def _matter(site: Site, her: Viewer, writer: Viewer, state: str) -> Matter:
         journal.append(session, writer, "ticket.read", "ticket", ticket.id)
         if state in ("recused", "named_and_recused"):
             session.add(Recusal(person_id=her.person_id, ticket_id=ticket.id, why="kin"))
-        return Matter(call_id, recording_id, ticket.number, number)
+        session.flush()
+        return Matter(call_id, recording_id, ticket.number, number, order.id)
 
 
 def _hers(session: Session, who: Viewer, it: Matter) -> erasing.Hers:

@@ -84,7 +84,9 @@ def upgrade() -> None:
     op.create_index(op.f("ix_ending_ticket_id"), "ending", ["ticket_id"], unique=False)
     op.create_table(
         "instruction",
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column(
+            "id", sa.BigInteger(), server_default=sa.text(RANDOM_ID), autoincrement=False, nullable=False
+        ),
         sa.Column("ticket_id", sa.BigInteger(), nullable=False),
         sa.Column("leader_id", sa.BigInteger(), nullable=False),
         sa.Column("report", sa.LargeBinary(), server_default=EMPTY, nullable=False),

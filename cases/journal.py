@@ -13,7 +13,19 @@ from storage.viewer import COMMAND_LINE, Viewer
 
 MATTERS = ("call", "ticket", "recording")
 # They tell of no call or ticket.
-PLAIN = ("person", "unit", "journal", "key", "policy", "retention", "directory", "knowledge", "caller", "enterprise")
+PLAIN = (
+    "person",
+    "unit",
+    "journal",
+    "key",
+    "policy",
+    "retention",
+    "directory",
+    "knowledge",
+    "calendar",
+    "caller",
+    "enterprise",
+)
 SUBJECTS = (*MATTERS, *PLAIN)
 
 _FACTS = ("act", "subject_kind", "subject_id")

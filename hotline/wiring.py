@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ProgrammingError
 
-from cases import deadlines, first, people, phones, units
+from cases import calendar, first, people, phones, units
 from cases.errors import NotAllowed
 from hotline import demo
 from hotline.cert import CertError, Keeper, machine_addresses
@@ -360,7 +360,7 @@ def prepare_database(settings: Settings, home: Home, city: Policy, *, with_demo:
     with closing(Database(url, pool_size=1)) as database, database.session(SEED_SECONDS) as session:
         keyring.register(session)
         keyring.prove(session)
-        deadlines.seed_calendar(session)
+        calendar.seed(session, city)
         units.sync(session, city.units)
     return with_demo and lay_out_demo(url, home, city)
 

@@ -27,6 +27,11 @@ def when(at: datetime, t: Catalogue, zone: ZoneInfo) -> str:
     return f"{local:%Y-%m-%d %H:%M}"
 
 
+def noted(at: str, _t: Catalogue, zone: ZoneInfo) -> str:
+    """2026-11-21 14:03, of a moment that the journal keeps as text."""
+    return f"{datetime.fromisoformat(at).astimezone(zone):%Y-%m-%d %H:%M}"
+
+
 def iso(at: datetime, _t: Catalogue, zone: ZoneInfo) -> str:
     """2026-11-21T14:03:22+08:00, for `<time datetime>`."""
     return at.astimezone(zone).isoformat(timespec="seconds")
@@ -58,6 +63,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "clock": clock,
     "day": day,
     "when": when,
+    "noted": noted,
     "iso": iso,
     "duration": duration,
     "left": left,

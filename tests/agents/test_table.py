@@ -120,7 +120,7 @@ def tells_number(path: str, method: str = "GET") -> Door:
 
 def either(*doors: Door) -> Door:
     """Who decides on what is the policy's word: one of them is hers."""
-    return Door(lambda her, it: any([door.lets_in(her, it) for door in doors]), doors[0].sees)
+    return Door(lambda her, it: any(door.lets_in(her, it) for door in doors), doors[0].sees)
 
 
 def act(sees: Action, does: Callable[[Session, Viewer, Matter], object]) -> Door:

@@ -27,7 +27,8 @@ BATCH = 1000  # rows written by one statement
 class Reckoned:
     """How many deadlines `moved`, how many only lost or got their provisional mark, how many `stayed`.
 
-    Those that stayed were set by hand, or by a rule that the policy has no more.
+    Those that stayed were set by hand, or by a rule that the policy has no more. What is sealed is reckoned
+    like all else and counted by nobody.
     """
 
     moved: int = 0
@@ -53,7 +54,18 @@ class _Kind:
 
     def rows(self, since: datetime) -> Select[Any]:
         """What may be touched, locked: no deadline depends on days after it."""
-        columns = (self.table.id, self.ticket_id, self.due_at, self.provisional, self.rule, self.began)
+        sealed = select(Ticket.sealed).where(Ticket.id == self.ticket_id).scalar_subquery()
+        if self.table is Ticket:
+            sealed = Ticket.sealed
+        columns = (
+            self.table.id,
+            self.ticket_id,
+            self.due_at,
+            self.provisional,
+            self.rule,
+            self.began,
+            sealed,
+        )
         query = select(*columns).where(*self.runs, self.due_at >= since)
         return query.order_by(self.table.id).with_for_update(of=self.table)
 
@@ -100,15 +112,16 @@ def _of_kind(
 ) -> Reckoned:
     moved = marked = stayed = 0
     new: list[dict[str, Any]] = []
-    for key, ticket_id, due_at, provisional, rule, began in session.execute(kind.rows(since)).all():
+    for key, ticket_id, due_at, provisional, rule, began, sealed in session.execute(kind.rows(since)).all():
         due = _again(rule, began, due_at, before, after, policy)
         if due is None:
-            stayed += 1
+            stayed += not sealed
             continue
         at, open_year = due
         if (at, open_year) == (due_at, provisional):
             continue
-        moved, marked = moved + (at != due_at), marked + (at == due_at)
+        if not sealed:
+            moved, marked = moved + (at != due_at), marked + (at == due_at)
         new.append({"id": key, kind.due_at.key: at, kind.provisional.key: open_year})
         told = {"of": kind.name, "id": key, "old": due_at.isoformat(), "new": at.isoformat()}
         journal.append(session, None, "ticket.reckoned", "ticket", ticket_id, **told, provisional=open_year)

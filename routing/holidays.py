@@ -1,7 +1,7 @@
 """The State Council's yearly notice on holidays, read from a table or from its own words.
 
 A table has a day or a span, whether it works, and a name: `2027-01-01~2027-01-03,休,元旦`. The notice
-itself says `一、元旦：1月1日（周五）至3日（周日）放假。` and `2月6日（周六）上班。`, under a heading with its year.
+itself says `一、元旦：1月1日至3日放假。` and `2月6日上班。`; its heading tells the year.
 """
 
 import re

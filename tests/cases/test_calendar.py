@@ -256,3 +256,23 @@ def test_what_the_library_learns_with_an_update_moves_deadlines_too(
     with database.session() as session:
         ticket = session.scalars(select(Ticket)).one()
         assert (local(ticket.due_at, policy), ticket.due_provisional) == ("2027-01-06 23:59", False)
+
+
+def test_what_is_sealed_follows_and_is_counted_for_nobody(
+    database: Database, staff: Staff, policy: Policy
+) -> None:
+    with database.session() as session:
+        ticket = saved(
+            session, staff, policy, datetime(2026, 11, 2, 2, 0, tzinfo=UTC), kind="report", category=""
+        )
+        assert ticket.sealed
+        number, due = ticket.number, ticket.due_at
+    assert due is not None
+    with database.session() as session:
+        free = Change(days=[Listed(date(2026, 11, 3), False, "")])
+        assert calendar.change(session, staff.administrator, free, policy).reckoned == Reckoned()
+    with database.session() as session:
+        moved = session.scalars(select(Ticket).where(Ticket.number == number)).one()
+        assert moved.due_at == due + timedelta(days=1)
+        (line,) = told(session, "ticket.reckoned")
+        assert line.subject_id == str(moved.id)

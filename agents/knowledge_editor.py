@@ -13,7 +13,7 @@ from agents.tickets import form_fields
 from cases import knowledge
 from cases.errors import Conflict
 from cases.errors import Refused as Faulty
-from cases.knowledge import KnowledgeForm, Shelf
+from cases.knowledge import KnowledgeForm, Shelf, State
 from cases.permissions import Action
 from storage.viewer import Viewer
 from web.faults import Refused
@@ -142,10 +142,11 @@ def _form(
     older: int | None = None,
 ) -> Response:
     """The form with `values`, beside it all that the entry ever said. `theirs`: who was faster, and when."""
-    kept = []
+    kept, is_published = [], False
     with services(request).database.session() as session:
         if entry_id is not None:
             kept = knowledge.versions(session, who, entry_id)
+            is_published = knowledge.read(session, who, entry_id).state == State.PUBLISHED
         by = {each.by_id for each in kept} | ({theirs["by"]} if theirs else set())
         names = names_of(session, by)
     return page(
@@ -153,6 +154,7 @@ def _form(
         "knowledge_edit.html",
         status,
         entry_id=entry_id,
+        is_published=is_published,
         values={name: values.get(name, "") for name in (*_columns(KnowledgeForm()), "version")},
         faults=faults or {},
         theirs=theirs,

@@ -38,13 +38,13 @@ def test_a_ticket_is_sent_to_a_unit_on_its_page_and_its_clerk_sees_it_then(site:
     assert clerk.get(f"/tickets/{number}").status_code == 404
     dispatcher = site.client("dispatcher")
     assert '<option value="fucheng_tax">涪城区税务局' in dispatcher.get(f"/tickets/{number}").text
-    sent = dispatcher.post(f"/tickets/{number}/units", data={"unit": "fucheng_tax"})
+    sent = dispatcher.post(f"/tickets/{number}/dispatch", data={"unit": "fucheng_tax", "version": "1"})
     assert sent.headers["location"] == f"/tickets/{number}"
     text = clerk.get(f"/tickets/{number}").text
     assert "涪城区税务局" in text
     assert "宋佳" in text
-    assert "派给单位" in text  # in its story
-    assert f'action="/tickets/{number}/units"' not in text
+    assert "派单" in text  # in its story
+    assert f'action="/tickets/{number}/dispatch"' not in text
     assert number in clerk.get("/tickets").text
     assert clerk.get("/calls").status_code == 403
 
@@ -57,9 +57,9 @@ def test_the_accused_unit_is_chosen_from_the_list_and_never_gets_the_ticket(site
     assert site.client("liu").post(f"/tickets/{number}", data=typed).status_code == 303
     assert '<option value="power" selected>' in site.client("liu").get(f"/tickets/{number}/edit").text
     assert "该单位及其下属看不到这张工单" in dispatcher.get(f"/tickets/{number}").text
-    refused = dispatcher.post(f"/tickets/{number}/units", data={"unit": "power"})
+    refused = dispatcher.post(f"/tickets/{number}/dispatch", data={"unit": "power", "version": "2"})
     assert refused.status_code == 422
-    assert "被反映的单位或其下属" in refused.text
+    assert "这是被反映的单位" in refused.text
     assert reviewer.get(f"/tickets/{number}").status_code == 404
     assert number not in reviewer.get("/tickets").text
 

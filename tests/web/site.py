@@ -60,7 +60,8 @@ class Site:
 
     def client(self, login: str | None = None) -> httpx.Client:
         """A browser without a screen; logged in when a name is given."""
-        client = httpx.Client(base_url=self.url, headers={"Origin": self.url, "Accept": "text/html"})
+        headers = {"Origin": self.url, "Accept": "text/html"}
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=30)
         if login:
             answer = client.post("/login", data={"name": login, "password": PASSWORD})
             assert answer.status_code == 303, answer.text

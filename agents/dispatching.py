@@ -167,7 +167,7 @@ def _tray(
     with at.database.session() as session:
         rows = sorting.tray(session, who, which, now, ROWS + 1, (number - 1) * ROWS)
         names = {unit.id: unit.name for unit in units.everyone(session)}
-        context = {
+        context: dict[str, Any] = {
             "rows": list(_listed(session, rows[:ROWS], at.policy, now, look(request).language, names)),
             "counts": sorting.counts(session, who, now),
             "told": _told(session, who, list(lines), now, at.policy, names),
@@ -225,7 +225,7 @@ def _listed(
             order=row.order,
             unit_of_order=names[row.order.unit_id] if row.order else "",
             having=[(names[each.unit_id], each.state) for each in theirs],
-            is_late=bool(row.order) and sorting.is_late(row.order, policy, calendar, now),
+            is_late=row.order is not None and sorting.is_late(row.order, policy, calendar, now),
         )
 
 

@@ -59,7 +59,7 @@ def _share(site: Site, number: str) -> SubOrder:
 
 
 def _version(page: str) -> str:
-    return re.findall(r'name="version" value="(\d+)"', page)[0]
+    return str(re.findall(r'name="version" value="(\d+)"', page)[0])
 
 
 def _send(site: Site, number: str, unit: str = "power", **fields: str) -> httpx.Response:

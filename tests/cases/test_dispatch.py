@@ -57,7 +57,7 @@ def new(database: Database, policy: Policy, staff: Staff) -> New:
 
 def _shares(database: Database) -> dict[str, str]:
     with database.session() as session:
-        return dict(session.execute(select(Unit.code, SubOrder.state).join(SubOrder)).all())  # type: ignore[arg-type]
+        return dict(session.execute(select(Unit.code, SubOrder.state).join(SubOrder)).all())
 
 
 def _ticket(database: Database, number: str) -> Ticket:

@@ -4,7 +4,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from doors.relay import Door
 from doors.room import room as doors
 from routing.policy import Policy
 from storage.database import Database
+from storage.notices import Notice, Receipt
 from storage.notify import Note, listen, notify
 from storage.staff import Person, Unit
 from storage.tables import Attachment, Recusal, Ticket
@@ -34,6 +35,7 @@ from web.services import Operations, Services
 
 WORDS = ("钱某某索贿举报材料", "举报人欧阳晓", "鑫鑫建材经营部", "理由是线索已移送")
 CALLING, CONTACT = "13955557777", "13855556666"
+CODE = "91510700MA6DEMAA5X"
 ACCUSED, BELOW_ACCUSED, OTHER_UNIT, NOBODYS_UNIT = "fucheng", "fucheng_tax", "power", "housing"
 LINE = "962299"
 
@@ -43,6 +45,7 @@ REPORT = TicketForm(
     content=WORDS[0],
     caller_name=WORDS[1],
     company=WORDS[2],
+    uscc=CODE,
     contact_number=CONTACT,
     accused_unit=ACCUSED,
 )
@@ -59,6 +62,9 @@ class Ids:
     recusal_id: str
     order_id: str
     instruction_id: str
+    notice_id: str
+    caller_id: str
+    enterprise_id: str
 
     def all(self) -> list[str]:
         """Longest first, so that one is never taken for a part of another."""
@@ -100,7 +106,7 @@ def plant(session: Session, folder: Path, policy: Policy, ids: dict[str, int], n
     later = _matter(
         session, folder, policy, liu, sun, at, "inquiry", before=TicketForm(kind="help", content="停电")
     )
-    words = (*WORDS, CONTACT, f"+86{CONTACT}", *sealed.all(), *later.all())
+    words = (*WORDS, CODE, CONTACT, f"+86{CONTACT}", *sealed.all(), *later.all())
     return Ground(sealed, later, words)
 
 
@@ -144,9 +150,32 @@ def _matter(
     share = SubOrder(ticket_id=ticket.id, unit_id=by_code(session, NOBODYS_UNIT), note=WORDS[0])
     session.add(share)
     session.flush()
-    return Ids(
-        call_id, number, str(recording_id), str(attachment.id), str(recusal), str(share.id), str(word.id)
-    )
+    notice_id = _told(session, ticket, reader)
+    records = _forgotten(session, policy, agent, at)
+    ids = (recording_id, attachment.id, recusal, share.id, word.id, notice_id, *records)
+    return Ids(call_id, number, *map(str, ids))
+
+
+def _forgotten(session: Session, policy: Policy, agent: Viewer, at: datetime) -> tuple[int, int]:
+    """Records of a caller and an enterprise that a letter had made, before it was sealed."""
+    letter = replace(REPORT, kind="help", channel="letter", accused_unit="")
+    ticket = save_ticket(session, agent, letter, None, policy, at)
+    ids = (ticket.caller_id or 0, ticket.enterprise_id or 0)
+    change_ticket(session, agent, ticket.number, REPORT, ticket.version, policy)
+    assert all(ids) and ticket.caller_id is None
+    return ids
+
+
+def _told(session: Session, ticket: Ticket, reader: Viewer) -> int:
+    """Everybody was told of it, as if it had been ordinary then; the id of the reader's own notice."""
+    for person_id in session.scalars(select(Person.id)).all():
+        notice = Notice(person_id=person_id, kind="ticket.dissatisfied", ticket_id=ticket.id)
+        session.add(notice)
+        session.flush()
+        owed = {"notice_id": notice.id, "ticket_id": ticket.id, "kind": notice.kind, "channel": "sms"}
+        session.add(Receipt(**owed, person_id=person_id, state="unsure", due_at=ticket.created_at))
+    hers = Notice.ticket_id == ticket.id, Notice.person_id == reader.person_id
+    return session.scalars(select(Notice.id).where(*hers)).one()
 
 
 def by_code(session: Session, code: str) -> int:

@@ -29,6 +29,7 @@ from storage.tables import Outbox
 from storage.viewer import COMMAND_LINE, Role, Viewer
 from tests.agents.hunted import (
     CALLING,
+    CODE,
     CONTACT,
     HUNTERS,
     NOW,
@@ -61,6 +62,10 @@ class Recipe:
 
 TICKET = {"kind": "help", "content": "x", "version": "1", "urgency": "normal"}
 PLAIN = Recipe()
+LOOKED_FOR: tuple[Form, ...] = (
+    *({}, {"number": CALLING}, {"number": CONTACT}, {"name": WORDS[1]}, {"company": WORDS[2]}),
+    {"uscc": CODE},
+)
 
 RECIPES: dict[str, Recipe] = {
     "GET /": PLAIN,
@@ -177,6 +182,23 @@ RECIPES: dict[str, Recipe] = {
     "GET /notices/lost": PLAIN,
     "POST /notices/seen": PLAIN,
     "GET /notices/{notice_id}": PLAIN,
+    "GET /callers": Recipe(query=LOOKED_FOR),
+    "GET /callers/{caller_id}": PLAIN,
+    "POST /callers/{caller_id}": Recipe(data={"version": "1", "name": "x"}),
+    "POST /callers/{caller_id}/full": PLAIN,
+    "GET /callers/{caller_id}/edit": PLAIN,
+    "POST /callers/{caller_id}/merge": Recipe(data={"other": "{caller_id}"}),
+    "POST /callers/{caller_id}/undo": PLAIN,
+    "POST /callers/{caller_id}/sheet": PLAIN,
+    "GET /callers/{caller_id}/erasure": PLAIN,
+    "POST /callers/{caller_id}/erasure": PLAIN,
+    "GET /enterprises": Recipe(query=LOOKED_FOR),
+    "GET /enterprises/{enterprise_id}": PLAIN,
+    "POST /enterprises/{enterprise_id}": Recipe(data={"version": "1", "name": "x"}),
+    "POST /enterprises/{enterprise_id}/full": PLAIN,
+    "GET /enterprises/{enterprise_id}/edit": PLAIN,
+    "POST /enterprises/{enterprise_id}/merge": Recipe(data={"uscc": CODE}),
+    "POST /enterprises/{enterprise_id}/undo": PLAIN,
     "GET /journal": Recipe(
         query=({}, {"kind": "ticket"}, {"kind": "call"}, {"kind": "recording"}, {"act": "ticket.created"})
     ),
@@ -388,6 +410,17 @@ def test_the_record_inside_a_ring_of_the_same_caller_does_not_tell_of_it(hunt: H
         for path in (f"/desk/calls/{call_id}", f"/calls/{call_id}"):
             text = zhang.get(path).text
             assert [trace for trace in hunt.ground.traces if trace in text] == []
+
+
+def test_the_record_of_the_same_caller_does_not_tell_of_it(hunt: Hunt) -> None:
+    """Her page: two ordinary calls with their tickets, and nothing that a sealed one said of her."""
+    zhang = hunt.hunters["zhang"]
+    (path,) = set(re.findall(r"/callers/\d+", zhang.get("/callers", params={"number": CALLING}).text))
+    for text in (zhang.get(path).text, zhang.post(f"{path}/full").text, zhang.post(f"{path}/sheet").text):
+        assert [trace for trace in hunt.ground.traces if trace in text] == []
+    page = zhang.get(path).text
+    assert len(set(re.findall(r'href="(/tickets/\d+)"', page))) == 2
+    assert len(set(re.findall(r'href="(/calls/[^"?]+)"', page))) == 2
 
 
 def test_no_export_has_it(hunt: Hunt, site: Site) -> None:

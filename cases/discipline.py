@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Select, and_, func
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from cases import unsealing
 from cases.looks import note_listed
@@ -21,6 +21,7 @@ from storage.viewer import Viewer
 
 YOUNG, WEEK, CLOSED_FOR = timedelta(days=3), timedelta(days=7), timedelta(days=30)
 LISTS = ("young", "week", "old", "late", "closed")
+_Taker = aliased(Named)  # the query around it asks of Named itself whether the viewer is named
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,10 @@ def requests(session: Session, viewer: Viewer, now: datetime) -> list[tuple[Tick
 
 def hand_overs(session: Session, viewer: Viewer, policy: Policy) -> list[HandOver]:
     """Matters that those who took them still see, the soonest due first."""
-    query = _taken(viewer).join(Person, Person.id == Named.person_id).add_columns(Person.name, Named.at)
+    query = _taken(viewer).join(Person, Person.id == _Taker.person_id).add_columns(Person.name, _Taker.at)
     found: dict[int, HandOver] = {}
     within = timedelta(hours=policy.sealed_handover_hours)
-    for ticket, name, at in session.execute(query.order_by(Named.at, Person.id)):
+    for ticket, name, at in session.execute(query.order_by(_Taker.at, Person.id)):
         known = found.setdefault(ticket.id, HandOver(ticket, (), at + within))
         found[ticket.id] = HandOver(ticket, (*known.names, name), known.until)
     return list(found.values())
@@ -90,7 +91,7 @@ def _asked(viewer: Viewer, now: datetime) -> Select[Ticket]:
 
 def _taken(viewer: Viewer) -> Select[Ticket]:
     mine = visible_tickets(viewer, Action.HAND_OVER).where(Ticket.sealed)
-    return mine.join(Named, Named.ticket_id == Ticket.id).where(Named.why.in_(TAKEN))
+    return mine.join(_Taker, _Taker.ticket_id == Ticket.id).where(_Taker.why.in_(TAKEN))
 
 
 def _in_list(which: str, now: datetime) -> ColumnElement[bool]:

@@ -19,7 +19,7 @@ from prometheus_client import Gauge
 
 from cases import sealed, unsealing
 from cases.resealing import Resealer
-from hotline import post, retention, wiring
+from hotline import levels, post, retention, wiring
 from hotline.alarms import EVERY_SECONDS, Alarms
 from hotline.chain import Keeper, Witness
 from hotline.ground import GroundError, require_room
@@ -124,6 +124,7 @@ def _ticking(settings: Settings, home: Home, heart: Heart) -> Iterator[None]:
         Sweep("journal verified", 600, lambda: keeper.verify_at_night(datetime.now(UTC))),
         Sweep("sealed matters", 20, partial(_see_to_sealed, database, policy)),
         Sweep("notices", post.PLAN_SECONDS, partial(post.plan, settings, policy, database)),
+        Sweep("levels", levels.SECONDS, levels.Levels(database, policy).sweep),
         Sweep("logs", 60, partial(_shorten_logs, home)),
         Sweep("lab recordings", 600, partial(_remove_lab_recordings, database, home)),
     ]

@@ -50,7 +50,7 @@ def review_page(
             for ticket, form in found[:ROWS]
         ]
         total = closing.counts(session, who, policy).get("closing", 0)
-    context = {"rows": rows, "total": total, "number": number, "more": len(found) > ROWS}
+    context: dict[str, Any] = {"rows": rows, "total": total, "number": number, "more": len(found) > ROWS}
     return page(request, "review.html", **context)
 
 

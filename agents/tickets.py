@@ -19,7 +19,7 @@ from cases.errors import Conflict
 from cases.errors import Refused as Faulty
 from cases.history import record_history
 from cases.permissions import Action
-from cases.states import OPEN, TICKET, State
+from cases.states import PROMISED, TICKET, State
 from cases.ticket_form import TicketForm
 from cases.tickets import TicketSearch, change_ticket, list_tickets, open_ticket
 from cases.visible import reaches
@@ -91,7 +91,7 @@ def tickets_page(
 
 def due_state(ticket: Ticket) -> str:
     """ahead, soon (within a day) or over; '' for a ticket that owes nothing."""
-    if ticket.state not in OPEN or ticket.due_at is None:
+    if ticket.state not in PROMISED or ticket.due_at is None:
         return ""
     left = ticket.due_at - datetime.now(UTC)
     return "over" if left < timedelta(0) else "soon" if left < SOON else "ahead"

@@ -47,7 +47,7 @@ def visits_page(
         found = visits.tray(session, who, which, policy, now, ROWS + 1, (number - 1) * ROWS)
         rows = [(personal.shown(each, full=False), _timing(each, now)) for each in found[:ROWS]]
         counts = visits.counts(session, who, policy, now)
-    context = {"rows": rows, "counts": counts, "lists": visits.LISTS, "which": which}
+    context: dict[str, Any] = {"rows": rows, "counts": counts, "lists": visits.LISTS, "which": which}
     return page(request, "visits.html", **context, number=number, more=len(found) > ROWS)
 
 

@@ -14,7 +14,8 @@ from cases.permissions import Action
 from cases.personal import unmasked
 from cases.states import Event, State, after
 from cases.steps import demand_decider, locked, same, step, touch
-from routing.policy import Policy, Reason
+from routing.policy import Policy
+from routing.terms import Reason
 from storage.knowledge import KnowledgeEntry
 from storage.tables import Ticket
 from storage.viewer import Viewer

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, defer
 
 from cases.looks import note_listed
 from cases.permissions import Action, may
-from cases.states import GONE, OPEN, OWED
+from cases.states import GONE, OPEN, OWED, PROMISED
 from cases.visible import visible_tickets
 from routing.policy import Policy
 from storage.staff import Unit
@@ -79,12 +79,12 @@ def _query(viewer: Viewer, which: str, policy: Policy, now: datetime) -> Select[
 
 
 def _in_list(which: str, policy: Policy, now: datetime) -> ColumnElement[bool]:
-    is_open = Ticket.state.in_(OPEN)
+    is_open, unanswered = Ticket.state.in_(OPEN), Ticket.state.in_(PROMISED)
     match which:
         case "late":
-            return and_(is_open, _due_before(now))
+            return and_(unanswered, _due_before(now))
         case "soon":
-            return and_(is_open, _due_before(now + SOON), ~_due_before(now))
+            return and_(unanswered, _due_before(now + SOON), ~_due_before(now))
         case "ill":
             ill = [grade.code for grade in policy.handling.satisfaction if not grade.satisfied]
             lately = or_(is_open, Ticket.closed_at > now - RATED_FOR)
@@ -134,5 +134,5 @@ def _row(
         for order, name in shares
     )
     dues = [ticket.due_at, *(order.due_at for order, _ in shares if order.state in OWED)]
-    first = min((due for due in dues if due is not None), default=None) if ticket.state in OPEN else None
+    first = min((due for due in dues if due is not None), default=None) if ticket.state in PROMISED else None
     return Row(ticket, units, first, watched)

@@ -6,7 +6,7 @@ What it says inside the house and what the caller is told are two texts.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import false, func, select
 from sqlalchemy.orm import Session
 
 from cases import shares
@@ -144,7 +144,7 @@ def _waiting(viewer: Viewer, policy: Policy) -> Any:
     )
     if viewer.role.value == policy.decides("closing"):
         return found
-    return found.where(Ticket.sealed, viewer.role is Role.DISCIPLINE)
+    return found.where(Ticket.sealed if viewer.role is Role.DISCIPLINE else false())
 
 
 def _check_verdict(verdict: str, remark: str) -> None:

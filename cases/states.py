@@ -76,6 +76,7 @@ TICKET: dict[State, dict[Event, State]] = {
 }
 
 OPEN = frozenset({State.ACCEPTED, State.HANDLING, State.REVIEW, State.VISIT})
+PROMISED = OPEN - {State.VISIT}  # the caller has no answer yet: the ticket's deadline counts
 
 
 class Order(StrEnum):

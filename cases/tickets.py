@@ -18,7 +18,7 @@ from cases.looks import note_listed
 from cases.permissions import Action, demand, rule
 from cases.sealed import listeners, missing_call, missing_ticket, seal_ticket
 from cases.search import Search, newest
-from cases.states import OPEN, State
+from cases.states import OPEN, PROMISED, State
 from cases.ticket_form import TicketForm, check, contact, title_of
 from cases.ticket_numbers import called
 from cases.visible import name, name_readers, visible_calls, visible_recordings, visible_tickets
@@ -56,7 +56,7 @@ class TicketSearch(Search):
     state: str = ""
     kind: str = ""
     created_by: int | None = None
-    late_at: datetime | None = None  # open and due before this
+    late_at: datetime | None = None  # unanswered, and due before this
 
 
 def save_ticket(
@@ -172,7 +172,7 @@ def list_tickets(session: Session, viewer: Viewer, search: TicketSearch) -> list
     if search.created_by is not None:
         query = query.where(Ticket.created_by == search.created_by)
     if search.late_at is not None:
-        query = query.where(Ticket.state.in_(OPEN), Ticket.due_at < search.late_at)
+        query = query.where(Ticket.state.in_(PROMISED), Ticket.due_at < search.late_at)
     found = list(session.scalars(newest(query, Ticket.created_at, Ticket.id, search)))
     note_listed(session, viewer, Action.SEE_TICKETS, "ticket", [each.id for each in found if each.sealed])
     return found

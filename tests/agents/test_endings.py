@@ -41,6 +41,7 @@ def browser(site: Site, login: str) -> httpx.Client:
     """Logged in once."""
     if (site.url, login) not in _BROWSERS:
         _BROWSERS[site.url, login] = site.client(login)
+        _BROWSERS[site.url, login].timeout = httpx.Timeout(60)  # other tests keep the machine busy
     return _BROWSERS[site.url, login]
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routing.hours import is_open, next_opening
@@ -86,6 +86,7 @@ def test_days_agree_with_walking(opened: datetime, amount: int, unit: Unit) -> N
     assert CALENDAR.works(slow) and reckoned.at > opened
 
 
+@settings(deadline=None)  # counting takes its time
 @given(_openings.map(lambda at: at.replace(second=0, microsecond=0)), st.integers(1, 30))
 def test_working_hours_agree_with_counting_minutes(opened: datetime, amount: int) -> None:
     assert due(opened, amount, Unit.WORKING_HOURS, CALENDAR, ZONE, BUSINESS).at == _slow_hours(opened, amount)

@@ -16,7 +16,7 @@ LIMIT_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A sender (cases/sending.Sender). `authority`: a file of certificates to trust besides the system's."""
+    """A sender (cases/sending.Sender)."""
 
     host: str
     port: int
@@ -24,7 +24,6 @@ class Mail:
     sender: str
     user: str = ""
     password: str = ""
-    authority: str = ""
     repeatable: bool = True  # by its Message-ID
 
     def send(self, message: Outgoing) -> int:
@@ -53,8 +52,6 @@ class Mail:
 
     def _connect(self) -> smtplib.SMTP:
         context = ssl.create_default_context()
-        if self.authority:
-            context.load_verify_locations(self.authority)
         if self.security == "tls":
             server: smtplib.SMTP = smtplib.SMTP_SSL(
                 self.host, self.port, timeout=LIMIT_SECONDS, context=context

@@ -34,6 +34,8 @@ WELL = Facts(
     trunk_away=0,
     database_away=0,
     journal_findings=0,
+    outbox_unclaimed=0,
+    notices_lost=0,
 )
 BAD = {
     "disk": replace(WELL, free_mib=4000),
@@ -46,6 +48,8 @@ BAD = {
     "clock_late": replace(WELL, lag_seconds=100),
     "trunk": replace(WELL, trunk_away=1),
     "journal": replace(WELL, journal_findings=2),
+    "outbox": replace(WELL, outbox_unclaimed=1),
+    "notices": replace(WELL, notices_lost=1),
     "database": replace(WELL, database_away=1),
 }
 

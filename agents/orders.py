@@ -128,7 +128,7 @@ def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict
     is_hers = bool(seen) and reaches(session, who, Action.HANDLE, ticket)
     calendar = load_calendar(session) if seen else Calendar()
     shares = [_share(session, who, ticket, order, found, names, is_hers, policy, calendar) for order in seen]
-    shares = _children_below(shares)
+    shares = _in_order(shares)
     people = {note.by_id for each in shares for note in each.notes}
     people |= {order.sent_by for order in seen} | {order.taken_by for order in seen}
     people |= {order.replied_by for order in seen}
@@ -145,12 +145,14 @@ def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict
     }
 
 
-def _children_below(shares: list[Shown]) -> list[Shown]:
-    """What was passed down stands under the share that it came of."""
-    top = [each for each in shares if each.order.parent_id not in {other.order.id for other in shares}]
+def _in_order(shares: list[Shown]) -> list[Shown]:
+    """Hers first, then who leads; what was passed down stands under the share that it came of."""
+    shares = sorted(shares, key=lambda each: (not each.is_told, each.order.part != "lead"))
+    ids = {each.order.id for each in shares}
     found: list[Shown] = []
-    for each in top:
-        found += [each, *(other for other in shares if other.order.parent_id == each.order.id)]
+    for each in shares:
+        if each.order.parent_id not in ids:
+            found += [each, *(other for other in shares if other.order.parent_id == each.order.id)]
     return found
 
 
@@ -218,7 +220,7 @@ def _forms(
     if above is not None and (who.role is not Role.UNIT_CLERK or above.unit_id in who.units):
         acts += ["send_back"] if order.state == Order.REPLIED else []
         acts += ["take_back"] if order.state in (*OWED, Order.REPLIED) else []
-    if order.state not in AT_WORK:
+    if order.state not in AT_WORK or not _enters(session, who, order):
         return more
     now = datetime.now(UTC)
     acts += ["reply", "progress"]
@@ -232,6 +234,11 @@ def _forms(
     if not asks["extend"]:
         more["limits"] = _limits(orders.extensions_left(session, order, policy), order, policy, calendar)
     return more
+
+
+def _enters(session: Session, who: Viewer, order: SubOrder) -> bool:
+    """Whether the forms are hers: her own unit's, or those of one that has no account to use them with."""
+    return order.unit_id in _own(who) or order.way != "web" or not units.has_clerks(session, order.unit_id)
 
 
 def _limits(

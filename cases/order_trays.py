@@ -1,7 +1,7 @@
 """Each unit's tray: its shares in lists that may overlap, each counted by the very query that lists it.
 
 A clerk's own unit fills her lists, units below it the last one. Whoever acts for units without accounts has
-the shares that went out by phone or paper.
+theirs, and the shares that went out by phone or paper.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased, defer
 
+from cases import units
 from cases.deadlines import load_calendar
 from cases.looks import note_listed
 from cases.orders import progress_due
@@ -119,7 +120,8 @@ def _by_unit(viewer: Viewer) -> bool:
 
 def _entered() -> ColumnElement[bool]:
     """Of a unit without accounts; what a unit passed down is entered by that unit."""
-    return and_(or_(SubOrder.way == "phone", SubOrder.way == "paper"), SubOrder.parent_id.is_(None))
+    nobody = ~units.clerks_of(SubOrder.unit_id).exists()
+    return and_(or_(SubOrder.way.in_(("phone", "paper")), nobody), SubOrder.parent_id.is_(None))
 
 
 def _last_notes(session: Session, orders: list[int]) -> dict[int, datetime]:

@@ -15,7 +15,7 @@ from cases.permissions import Action
 from cases.states import GONE, Order, Turn, after_turn
 from cases.steps import touch, turn
 from storage import outbox
-from storage.staff import Person, Unit
+from storage.staff import Unit
 from storage.tables import Ticket
 from storage.viewer import Role, Viewer
 from storage.work import SubOrder
@@ -54,7 +54,7 @@ def pass_down(
         _redo(session, viewer, ticket, earlier, now)
     child = earlier or SubOrder(ticket_id=ticket.id, unit_id=unit.id)
     child.parent_id, child.part, child.note = order.id, order.part, note
-    child.way = "web" if _has_clerks(session, unit) else "phone"
+    child.way = "web" if units.has_clerks(session, unit.id) else "phone"
     child.sent_at, child.sent_by = now, viewer.person_id
     child.due_at, child.due_rule, child.due_provisional = order.due_at, order.due_rule, order.due_provisional
     session.add(child)
@@ -141,8 +141,3 @@ def _unfit(session: Session, ticket: Ticket, order: SubOrder, unit: Unit, earlie
     if ticket.accused_unit_id in units.around(session, unit.id)[1]:
         return "accused"
     return "twice" if earlier is not None and earlier.state != Order.DONE else ""
-
-
-def _has_clerks(session: Session, unit: Unit) -> bool:
-    clerks = Person.unit_id == unit.id, Person.role == Role.UNIT_CLERK, Person.active
-    return session.scalar(select(Person.id).where(*clerks).limit(1)) is not None

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import delete, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, delete, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from cases.visible import name
 from routing.policy import HandlingUnit
@@ -62,17 +62,20 @@ def sync(session: Session, listed: Iterable[HandlingUnit]) -> None:
 def name_clerks(session: Session, ticket: Ticket, unit: Unit) -> bool:
     """Of a sealed ticket the clerks of that very unit are named. False when there are none."""
     recused = select(Recusal.person_id).where(Recusal.ticket_id == ticket.id)
-    clerks = session.scalars(
-        select(Person.id).where(
-            Person.active,
-            Person.role == Role.UNIT_CLERK,
-            Person.unit_id == unit.id,
-            Person.id.not_in(recused),
-        )
-    ).all()
+    clerks = session.scalars(clerks_of(unit.id).where(Person.id.not_in(recused))).all()
     for person_id in clerks:
         name(session, person_id, CHARGED, ticket_id=ticket.id)
     return bool(clerks)
+
+
+def clerks_of(unit_id: InstrumentedAttribute[int] | int) -> Select[tuple[int]]:
+    """Who works there with an account, as ids."""
+    return select(Person.id).where(Person.unit_id == unit_id, Person.role == Role.UNIT_CLERK, Person.active)
+
+
+def has_clerks(session: Session, unit_id: int) -> bool:
+    """Whether anybody there has an account; for others somebody else enters what they do."""
+    return session.scalar(clerks_of(unit_id).limit(1)) is not None
 
 
 def unname_clerks(session: Session, ticket: Ticket, unit_id: int) -> None:

@@ -177,6 +177,19 @@ def test_a_unit_below_reads_nothing_of_what_the_unit_above_writes(bench: Bench) 
     assert "申请延期：这是上级单位转办的" in below
 
 
+def test_the_forms_are_for_who_has_to_use_them(bench: Bench) -> None:
+    number, order_id = bench.case(COUNTY)
+    assert bench.post("county", order_id, "pass", unit=OFFICE).status_code == 303
+    with bench.site.database.session() as session:
+        child = session.scalars(select(SubOrder.id).where(SubOrder.parent_id == order_id)).one()
+    above, dispatcher = (bench.clients[who].get(f"/tickets/{number}").text for who in ("county", "pai"))
+    assert f"/orders/{child}/take_back" in above
+    assert f"/orders/{child}/reply" not in above  # the office has an account
+    assert f"/orders/{order_id}/reply" not in dispatcher
+    bench.set(order_id, way="phone")
+    form_of(bench.clients["pai"].get(f"/tickets/{number}").text, order_id, "reply")
+
+
 def test_what_the_policy_closes_is_said_instead_of_its_form(bench: Bench) -> None:
     number, order_id = bench.case(POWER)
     bench.set(order_id, designated=True, due_at=datetime.now(UTC) - timedelta(days=1))

@@ -68,12 +68,13 @@ def test_what_is_gone_or_over_is_in_no_list(desk: Desk) -> None:
     assert not any(lists(desk, desk.power).values())
 
 
-def test_the_dispatcher_has_the_units_that_were_charged_by_phone_or_paper(desk: Desk) -> None:
+def test_the_dispatcher_has_the_units_that_have_no_account_to_answer_by(desk: Desk) -> None:
+    (no_clerks,) = desk.case("water")
     by_web, by_phone, on_paper = (desk.case(POWER)[0] for _ in range(3))
     _set(desk.database, by_phone, way="phone")
     _set(desk.database, on_paper, way="paper")
     found = lists(desk, desk.dispatcher)
-    assert set(found["owed"]) == {by_phone, on_paper}
+    assert set(found["owed"]) == {by_phone, on_paper, no_clerks}
     assert by_web not in found["to_take"]
 
 

@@ -234,6 +234,8 @@ PLACES: Mapping[Action, Door] = {
     Action.MANAGE_CITY: opens("/city/directory"),
     Action.READ_KNOWLEDGE: opens("/knowledge"),
     Action.EDIT_KNOWLEDGE: opens("/knowledge/new"),
+    Action.SEE_PARTIES: opens("/callers"),
+    Action.MERGE_PARTIES: posts("/callers/1000/merge", number=""),
     Action.SEE_ALARMS: Door(
         lambda her, _: 'data-alarm="queue"' in her.client.get("/banner").text, Action.SEE_ALARMS
     ),

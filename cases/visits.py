@@ -150,7 +150,7 @@ def _check(session: Session, viewer: Viewer, form: VisitForm, policy: Policy) ->
             faults[name] = "unknown" if said else "required"
     if len(form.words) > LONGEST:
         faults["words"] = "too_long"
-    elif not faults and form.reached == "yes" and not _content(form, policy) and not form.words:
+    elif form.reached == "yes" and not _content(form, policy) and not form.words:
         faults["words"] = "required"
     if form.call_id and session.scalar(visible_calls(viewer).where(Call.id == form.call_id)) is None:
         faults["call_id"] = "unknown"

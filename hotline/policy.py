@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from routing.policy import Policy
     from routing.working_time import Calendar
 
+WIDE = 200  # columns of a file or pipe: no name is cut
+
 app = typer.Typer(no_args_is_help=True, help="A city's policy file.")
 
 File = Annotated[
@@ -36,8 +38,9 @@ def show(file: File = None, as_json: AsJson = False, en: English = False) -> Non
         if as_json:
             _print(city.model_dump(mode="json"))
             return
+        screen = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
         for block in policy_words.told(city, "en" if en else "zh"):
-            Console(highlight=False, soft_wrap=True).print(block)
+            screen.print(block)
 
 
 @app.command()

@@ -117,7 +117,7 @@ def _untold(policy: "Policy") -> Iterator[Fault]:
 
 def explain(error: dict[str, Any], model: type[BaseModel]) -> Fault:
     """One of pydantic's errors, met while reading into `model`."""
-    place = [str(part) for part in error["loc"]]
+    place = [str(part) for part in error["loc"] if part != "[key]"]
     key = ".".join(place) or "the file"
     match error["type"]:
         case "extra_forbidden":

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from cases.permissions import Action, Scope, cell
+from routing.handling import DECIDERS
 from routing.policy import Reader, load, parse
 from routing.terms import PolicyError
 from storage.viewer import Role
@@ -108,6 +109,136 @@ def test_a_fault_names_its_key_and_remedy(
         parse(_set(mianyang, key, value))
     told = [fault for fault in caught.value.faults if fault.key == told_key]
     assert told and remedy in told[0].remedy, str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told_key", "remedy"),
+    [
+        ("kinds.1.deadline.amount", 501, "kinds.1.deadline", "at most 500 working_days"),
+        ("kinds.1.longer.complex.name", None, "kinds.1.longer.complex.name", "valid dictionary"),
+        ("categories.1.above", "opperating", "categories.1.above", "use one of: operating"),
+        ("categories.0.above", "siting", "categories.0.above", "before what is below it"),
+        ("categories.1.kinds", ["gossip"], "categories.1.kinds.0", "use one of: inquiry"),
+        ("categories.1.unit", "nobody", "categories.1.unit", "use one of: fucheng"),
+        ("categories.1.code", "land", "categories.code", "keep one of them"),
+        ("categories.1.lmit", {}, "categories.1.lmit", "did you mean limit?"),
+        ("handling.acknowledge.unit", "working_hours", "handling.acknowledge", "name `hours`"),
+        (
+            "handling.instruction",
+            {"amount": 3, "unit": "working_hours", "hours": "night"},
+            "handling.instruction.hours",
+            "use one of: always",
+        ),
+        ("handling.visit_attempts", 0, "handling.visit_attempts", "greater than or equal to 1"),
+        ("handling.clock_starts", "taking", "handling.clock_starts", "'dispatch' or 'acceptance'"),
+        ("handling.progress_every", {"normal": {}}, "handling.progress_every.normal", "'urgent'"),
+        ("handling.extensions.0.most", 0, "handling.extensions.0.most", "greater than or equal to 1"),
+        ("handling.extensions.0.code", "statutory", "handling.extensions.code", "keep one of them"),
+        ("handling.satisfaction.3.satisfied", True, "", ""),
+        ("handling.supervision_grounds.0.code", "tardy", "handling.supervision_grounds", "by themselves"),
+        ("decisions.extension", "agent", "decisions.extension", "'reviewer'"),
+        ("decisions.closing", "shift_leader", "decisions.closing", "name one of: dispatcher, reviewer"),
+        ("decisions.verdict", "reviewer", "decisions.verdict", "'objection'"),
+        ("ladders.orders", [], "ladders.orders", "'order'"),
+        ("ladders.order.0.to", ["mayor"], "ladders.order.0.to.0", "'leader'"),
+        ("ladders.order.3.to", ["supervisor"], "ladders.order.3.to", 'add "leader"'),
+        ("ladders.order.0.amount", 0, "ladders.order.0", "at least 1"),
+        ("ladders.order.0.unit", "weeks", "ladders.order.0.unit", "'working_days'"),
+        ("ladders.order.0.code", "urged", "ladders.order.code", "keep one of them"),
+        ("texts.done.zh", "工单{name}已办结", "texts.done.zh", "write only {number}"),
+        ("texts.done.en", "Case {number was closed", "texts.done.en", "write only {number}"),
+        ("texts.done", "办结", "texts.done", "valid dictionary"),
+    ],
+)
+def test_a_fault_of_handling_names_its_key_and_remedy(
+    mianyang: dict[str, Any], key: str, value: Any, told_key: str, remedy: str
+) -> None:
+    data = _set(mianyang, key, value)
+    if not told_key:
+        assert parse(data).handling.satisfaction[3].satisfied
+        return
+    with pytest.raises(PolicyError) as caught:
+        parse(data)
+    told = [fault for fault in caught.value.faults if fault.key == told_key]
+    assert told and remedy in told[0].remedy, str(caught.value)
+
+
+@pytest.mark.parametrize("section", ["handling", "decisions", "ladders", "texts"])
+def test_what_a_city_has_to_say_is_asked_for(mianyang: dict[str, Any], section: str) -> None:
+    del mianyang[section]
+    with pytest.raises(PolicyError) as caught:
+        parse(mianyang)
+    assert [str(fault) for fault in caught.value.faults] == [f"{section}: is missing; add it"]
+
+
+def test_a_decision_or_text_that_is_missing_is_asked_for(mianyang: dict[str, Any]) -> None:
+    del mianyang["decisions"]["refusal"], mianyang["texts"]["progress"]
+    with pytest.raises(PolicyError) as caught:
+        parse(mianyang)
+    assert {fault.key for fault in caught.value.faults} == {"decisions.refusal", "texts.progress"}
+
+
+def test_a_scale_that_nobody_can_fail_is_refused(mianyang: dict[str, Any]) -> None:
+    for grade in mianyang["handling"]["satisfaction"]:
+        grade["satisfied"] = True
+    with pytest.raises(PolicyError, match="has one side only"):
+        parse(mianyang)
+
+
+def test_a_category_has_what_the_ones_above_it_say() -> None:
+    policy = load(POLICIES / "mianyang-962299.toml")
+    assert policy.category_path("water", "zh") == "投资办厂与生产经营 / 水电气保障 / 供水"
+    assert policy.category_path("water", "en") == "Investing, building, operating / Water, power, gas / Water"
+    limit = policy.category_limit("water")
+    assert limit is not None and (limit.amount, limit.unit) == (3, "working_days")
+    assert policy.category_kinds("water") == ("help",)
+    assert policy.category_unit("water") == "water_supply" and policy.category_unit("utilities") == ""
+    assert policy.category_kinds("integrity") == ("complaint", "report")
+
+
+def test_what_is_no_category_is_said_as_it_stands() -> None:
+    policy = load(POLICIES / "mianyang-962299.toml")
+    assert policy.category_path("涉企收费", "zh") == "涉企收费"
+    assert policy.category_limit("涉企收费") is None and policy.category_unit("") == ""
+
+
+def test_mianyang_has_six_matters_and_three_to_fifteen_days() -> None:
+    policy = load(POLICIES / "mianyang-962299.toml")
+    widest = [each.code for each in policy.categories if each.above is None]
+    assert widest == ["operating", "burdens", "safety", "policy", "conduct", "advice"]
+    limits = [policy.category_limit(each.code) for each in policy.categories]
+    assert all(limit is not None and limit.unit == "working_days" for limit in limits)
+    assert {3, 15} <= {limit.amount for limit in limits if limit} <= set(range(3, 16))
+    assert {name: limit.amount for name, limit in policy.kind("help").longer.items()} == {
+        "complex": 30,
+        "legacy": 60,
+    }
+
+
+def test_nanning_sorts_into_three_with_its_hours_and_days() -> None:
+    policy = load(POLICIES / "nanning-direct-line.toml")
+    assert list(policy.category_groups()) == ["consulting", "requests", "misconduct"]
+    inquiry = policy.kind("inquiry").deadline
+    assert (inquiry.amount, inquiry.unit, inquiry.hours) == (4, "working_hours", "direct")
+    for code, amount, unit in (
+        ("permits", 24, "hours"),
+        ("land", 48, "hours"),
+        ("bribery", 7, "calendar_days"),
+    ):
+        limit = policy.category_limit(code)
+        assert limit is not None and (limit.amount, limit.unit) == (amount, unit)
+
+
+def test_each_city_says_what_its_sources_leave_open() -> None:
+    for name, open_question in (("mianyang-962299.toml", "工作日"), ("nanning-direct-line.toml", "21时30分")):
+        assert any(open_question in each for each in load(POLICIES / name).assumed)
+
+
+def test_whoever_rules_is_allowed_to() -> None:
+    able = {"refusal": Action.SORT}
+    for decision, roles in DECIDERS.items():
+        for role in roles:
+            assert cell(Role(role), able.get(decision, Action.DECIDE)).ordinary is Scope.ALL
 
 
 def test_all_faults_are_told_at_once(mianyang: dict[str, Any]) -> None:

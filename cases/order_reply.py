@@ -34,7 +34,7 @@ class Reply:
     def read(cls, typed: Mapping[str, str]) -> "Reply":
         """From a form's fields; those that are not a reply's are passed over."""
         known = {name: typed.get(name, "").strip() for name in cls.__slots__ if name != "out_of_remit"}
-        return cls(**known, out_of_remit=bool(typed.get("out_of_remit")))  # type: ignore[arg-type]
+        return cls(**known, out_of_remit=bool(typed.get("out_of_remit")))
 
 
 def leads(order: SubOrder) -> bool:

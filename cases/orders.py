@@ -102,7 +102,7 @@ def below(session: Session, order: SubOrder) -> list[SubOrder]:
 def number_of(session: Session, viewer: Viewer, order_id: int) -> str:
     """The number of the ticket that it is a share of. Raises NotVisible."""
     mine = visible_tickets(viewer, Action.HANDLE).join(SubOrder, SubOrder.ticket_id == Ticket.id)
-    number = session.scalar(mine.where(SubOrder.id == order_id).with_only_columns(Ticket.number))
+    number: str | None = session.scalar(mine.where(SubOrder.id == order_id).with_only_columns(Ticket.number))
     if number is None:
         raise NotVisible(f"no order {order_id}")
     return number

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, case, func, or_, select
 from sqlalchemy.orm import Session, defer
 
 from cases import units
@@ -20,6 +20,7 @@ from cases.orders import AT_WORK, LONGEST, below
 from cases.permissions import Action
 from cases.states import GONE, Event, Order, State, Turn
 from cases.steps import demand_decider, locked_order, step, touch, turn
+from cases.supervision import supervise_by_itself
 from cases.visible import visible_tickets
 from routing.policy import Policy
 from routing.working_time import Due
@@ -27,7 +28,7 @@ from storage import outbox
 from storage.staff import Unit
 from storage.tables import Ticket
 from storage.viewer import Role, Viewer
-from storage.work import SubOrder, Supervision, UnitRequest
+from storage.work import SubOrder, UnitRequest
 
 Kind = Literal["objection", "extension"]
 KINDS: tuple[Kind, ...] = ("objection", "extension")
@@ -126,7 +127,7 @@ def waiting(
             session.get(Unit, request.unit_id) if request.unit_id else None,
             limit_due(request.asked_at, within, policy, calendar).at if request.kind == "objection" else None,
         )
-        for ticket, order, request, unit in session.execute(query)  # type: ignore[misc]
+        for ticket, order, request, unit in session.execute(query)
     ]
     sealed = {each.ticket.id for each in found if each.ticket.sealed}
     note_listed(session, viewer, Action.DECIDE, "ticket", sealed)
@@ -153,8 +154,8 @@ def _open(viewer: Viewer, policy: Policy) -> Select[Ticket]:
 
 
 def _decided_by(viewer: Viewer, policy: Policy) -> ColumnElement[bool]:
-    hers = [kind for kind in KINDS if policy.decides(kind) == viewer.role.value]
-    return or_(UnitRequest.kind.in_(hers), and_(Ticket.sealed, viewer.role is Role.DISCIPLINE))
+    hers = UnitRequest.kind.in_([kind for kind in KINDS if policy.decides(kind) == viewer.role.value])
+    return or_(hers, Ticket.sealed) if viewer.role is Role.DISCIPLINE else hers
 
 
 # -- parts of the acts ------------------------------------------------------------------------------
@@ -193,18 +194,11 @@ def _returned(session: Session, viewer: Viewer, ticket: Ticket, policy: Policy, 
     kept = SubOrder.ticket_id == ticket.id, SubOrder.state.not_in((*GONE, Order.DONE))
     if session.scalar(select(SubOrder.id).where(*kept).limit(1)) is None:
         step(session, viewer, ticket, Event.RECALL, Action.DECIDE, now)
-    if ticket.returned >= OFTEN:
-        _supervise(session, ticket, policy, now)
-
-
-def _supervise(session: Session, ticket: Ticket, policy: Policy, now: datetime) -> None:
-    under_way = Supervision.ticket_id == ticket.id, Supervision.ended_at.is_(None)
-    if session.scalar(select(Supervision.id).where(*under_way)) is not None:
+    if ticket.returned < OFTEN:
         return
-    due = limit_due(now, policy.handling.supervision, policy, load_calendar(session))
-    session.add(Supervision(ticket_id=ticket.id, ground="returned", due_at=due.at, at=now))
-    touch(session, None, ticket, "ticket.supervise", Action.DECIDE, now, ground="returned")
-    outbox.put(session, "supervised", {"ticket_id": ticket.id})
+    calendar = load_calendar(session)
+    if row := supervise_by_itself(session, ticket, "returned", policy, calendar, now):
+        outbox.put(session, "supervised", {"ticket_id": ticket.id, "supervision_id": row.id})
 
 
 def _extended(session: Session, order: SubOrder, request: UnitRequest, policy: Policy) -> Due:

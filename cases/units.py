@@ -68,7 +68,7 @@ def name_clerks(session: Session, ticket: Ticket, unit: Unit) -> bool:
     return bool(clerks)
 
 
-def clerks_of(unit_id: InstrumentedAttribute[int] | int) -> Select[tuple[int]]:
+def clerks_of(unit_id: InstrumentedAttribute[int] | int) -> Select[int]:
     """Who works there with an account, as ids."""
     return select(Person.id).where(Person.unit_id == unit_id, Person.role == Role.UNIT_CLERK, Person.active)
 

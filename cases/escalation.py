@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, load_only
 from cases import instructions, journal, supervision
 from cases.deadlines import level_at
 from cases.states import OPEN
-from routing.handling import Level
+from routing.handling import Level, Subject
 from routing.policy import Policy
 from routing.working_time import Calendar
 from storage import outbox
@@ -28,7 +28,7 @@ from storage.waking import WAKING
 from storage.work import Instruction, Rung, SubOrder, Supervision
 
 Deadline: TypeAlias = Ticket | SubOrder | Instruction | Supervision
-ROWS: dict[str, type[Deadline]] = {
+ROWS: dict[Subject, type[Deadline]] = {
     "ticket": Ticket,
     "visit": Ticket,
     "order": SubOrder,
@@ -87,9 +87,10 @@ def sweep(session: Session, policy: Policy, calendar: Calendar, now: datetime, l
 
 def reckon_anew(session: Session) -> None:
     """Every running deadline is looked at again: the ladders, or the calendar behind them, have changed."""
-    for subject, waking in WAKING.items():
+    for subject, table in ROWS.items():
+        waking = WAKING[subject]
         session.execute(
-            update(ROWS[subject])
+            update(table)
             .where(text(f"{waking.runs} AND NOT {waking.stale}"))
             .values(next_for=None)
             .execution_options(synchronize_session=False)
@@ -112,7 +113,7 @@ def take_up(session: Session, policy: Policy) -> None:
 
 
 def _sweep(
-    session: Session, subject: str, policy: Policy, calendar: Calendar, now: datetime, limit: int
+    session: Session, subject: Subject, policy: Policy, calendar: Calendar, now: datetime, limit: int
 ) -> int:
     ids = _awake(session, subject, now, limit)
     rows = _rows(session, subject, ids)
@@ -122,7 +123,7 @@ def _sweep(
     return len(rows)
 
 
-def _awake(session: Session, subject: str, now: datetime, limit: int) -> list[int]:
+def _awake(session: Session, subject: Subject, now: datetime, limit: int) -> list[int]:
     """Rows to look at, locked; first those whose level has come."""
     found: list[int] = []
     for query in queries(subject):
@@ -131,7 +132,7 @@ def _awake(session: Session, subject: str, now: datetime, limit: int) -> list[in
     return found
 
 
-def queries(subject: str) -> tuple[str, str]:
+def queries(subject: Subject) -> tuple[str, str]:
     """What is due by `:now`, and what has to be reckoned; `:left` of either, each by its index."""
     waking = WAKING[subject]
     asked = f"SELECT id FROM {waking.table} WHERE {waking.runs} AND "  # noqa: S608 - words of ours
@@ -142,22 +143,26 @@ def queries(subject: str) -> tuple[str, str]:
     )
 
 
-def _rows(session: Session, subject: str, ids: Sequence[int]) -> list[tuple[Ticket, Deadline]]:
+def _rows(session: Session, subject: Subject, ids: Sequence[int]) -> list[tuple[Ticket, Deadline]]:
     """Those whose ticket is nobody else's now either, with it."""
-    table = ROWS[subject]
+    if not ids:
+        return []
+    table: Any = ROWS[subject]
     mine = select(table).where(table.id.in_(ids)).execution_options(populate_existing=True)
-    found = session.scalars(mine.options(_OF_A_TICKET) if table is Ticket else mine).all() if ids else []
-    wanted = {row.id if isinstance(row, Ticket) else row.ticket_id for row in found}
-    locked = select(Ticket).where(Ticket.id.in_(wanted)).options(_OF_A_TICKET)
+    found: Sequence[Deadline] = session.scalars(mine.options(_OF_A_TICKET) if table is Ticket else mine).all()
+    locked = select(Ticket).where(Ticket.id.in_({_ticket_id(row) for row in found})).options(_OF_A_TICKET)
     locked = locked.with_for_update(skip_locked=True).execution_options(populate_existing=True)
-    tickets = {ticket.id: ticket for ticket in session.scalars(locked)} if wanted else {}
-    owned = [(tickets.get(row.id if isinstance(row, Ticket) else row.ticket_id), row) for row in found]
-    return [(ticket, row) for ticket, row in owned if ticket is not None]
+    tickets = {ticket.id: ticket for ticket in session.scalars(locked)}
+    return [(tickets[_ticket_id(row)], row) for row in found if _ticket_id(row) in tickets]
+
+
+def _ticket_id(row: Deadline) -> int:
+    return row.id if isinstance(row, Ticket) else row.ticket_id
 
 
 def _look(
     session: Session,
-    subject: str,
+    subject: Subject,
     ticket: Ticket,
     row: Deadline,
     policy: Policy,
@@ -183,7 +188,7 @@ def _look(
                 outbox.put(session, "rung", {"rung_id": rung_id}, now)
 
 
-def _since(subject: str, row: Deadline) -> datetime | None:
+def _since(subject: Subject, row: Deadline) -> datetime | None:
     """When its clock began to run; None: let all levels come."""
     match row:
         case Ticket():
@@ -198,7 +203,7 @@ def _since(subject: str, row: Deadline) -> datetime | None:
 
 def _fire(
     session: Session,
-    subject: str,
+    subject: Subject,
     ticket: Ticket,
     row_id: int,
     level: Level,
@@ -211,8 +216,9 @@ def _fire(
     rung = insert(Rung).values(**facts, due_at=due_at, told=told, fired_at=now).on_conflict_do_nothing()
     rung_id = session.scalar(rung.returning(Rung.id))
     if rung_id is not None:
-        detail = {"of": subject, "level": level.code, "told": told}
-        journal.append(session, None, "ticket.rung", "ticket", ticket.id, **detail)
+        journal.append(
+            session, None, "ticket.rung", "ticket", ticket.id, of=subject, level=level.code, told=told
+        )
     return rung_id
 
 

@@ -182,12 +182,6 @@ def leaders_for(session: Session, viewer: Viewer) -> list[Person]:
     return [one for one in leaders(session) if set(one.lines) & set(viewer.lines)]
 
 
-def is_designated(session: Session, ticket: Ticket, unit_id: int) -> bool:
-    """By a leader's word this unit has to act, and may not object."""
-    said = exists().where(Instruction.ticket_id == ticket.id, Instruction.unit_id == unit_id)
-    return session.scalar(select(said)) or False
-
-
 # -- parts of the acts ------------------------------------------------------------------------------
 
 

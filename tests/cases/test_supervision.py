@@ -380,7 +380,7 @@ def test_a_designated_unit_may_object_no_more(
     with database.session() as session:
         order = session.scalars(select(SubOrder)).one()
         assert order.designated
-        assert instructions.is_designated(session, _ticket(session, number), order.unit_id)
+        assert session.get_one(Instruction, report).unit_id == order.unit_id
 
 
 # -- the board --------------------------------------------------------------------------------------

@@ -95,7 +95,9 @@ class Directory:
             if unit in open_to:
                 return Proposal(unit, "", (Why("default", code),))
         county = self._county(place)
-        return Proposal(county.code, "", (Why("county", county.name),)) if _open(county, open_to) else None
+        if county is None or county.code not in open_to:
+            return None
+        return Proposal(county.code, "", (Why("county", county.name),))
 
     def _is_below(self, unit: Unit, accused_unit_id: int | None) -> bool:
         by_id = {each.id: each for each in self.units.values()}
@@ -274,10 +276,6 @@ def _fit(
         "words": "、".join(hits),
     }
     return weight, tuple(Why(code, value) for code, value in grounds.items() if value)
-
-
-def _open(unit: Unit | None, codes: set[str]) -> bool:
-    return unit is not None and unit.code in codes
 
 
 def _active(session: Session) -> list[DirectoryEntry]:

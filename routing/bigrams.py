@@ -42,7 +42,8 @@ def _runs(folded: str) -> list[str]:
 
 @cache
 def _folded(character: str) -> str:
-    return _to_simplified().convert(unicodedata.normalize("NFKC", character)).lower()
+    simplified: str = _to_simplified().convert(unicodedata.normalize("NFKC", character))
+    return simplified.lower()
 
 
 @cache

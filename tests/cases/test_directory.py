@@ -99,6 +99,29 @@ def test_the_accused_and_those_below_it_are_never_proposed(write: Any, propose: 
     assert propose("年审", accused="fucheng", place="涪城区") is None
 
 
+def test_the_category_outweighs_everything_and_the_narrower_one_the_wider(
+    write: Any, propose: Propose
+) -> None:
+    write(place="高新区", words=("电价",), unit="hightech")
+    wide = write(category="utilities", unit="development_reform")
+    narrow = write(category="power_supply", words=("电价",), unit="market_supervision")
+    found = propose("电价太高", category="power_supply", place="高新区")
+    assert found is not None and found.entry_id == narrow
+    assert found.why == (Why("category", "power_supply"), Why("words", "电价"))
+    found = propose("经常跳闸", category="power_supply", place="高新区")
+    assert found is not None and (found.entry_id, found.why) == (wide, (Why("category", "utilities"),))
+    found = propose("电价太高", category="labour", place="高新区")
+    assert found is not None and found.unit_code == "hightech"
+
+
+def test_what_no_entry_knows_goes_to_its_category_s_usual_unit_before_its_county(propose: Propose) -> None:
+    found = propose("随便什么", category="power_supply", place="涪城区")
+    assert found == Proposal("power", "", (Why("default", "power_supply"),))
+    found = propose("随便什么", category="power_supply", place="涪城区", accused="power")
+    assert found is not None and found.why == (Why("county", "涪城区"),)
+    assert propose("随便什么", category="一种老写法") is None
+
+
 def test_an_entry_s_longer_limit_is_proposed_to_the_kinds_that_have_it(write: Any, propose: Propose) -> None:
     write(words=("权证",), unit="natural_resources", choice="legacy", designated=True)
     found = propose("二十年前的权证")

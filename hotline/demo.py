@@ -35,6 +35,7 @@ from cases.ticket_form import TicketForm
 from cases.tickets import save_ticket
 from hotline import demo_knowledge
 from routing.policy import Policy
+from routing.uscc import check_character
 from storage.database import Database
 from storage.staff import Person, Unit
 from storage.tables import Outbox
@@ -52,6 +53,7 @@ _DISTRICTS = {
     "0816": ["涪城区", "游仙区", "安州区", "江油市", "三台县", "高新区", "经开区"],
     "0771": ["青秀区", "兴宁区", "江南区", "西乡塘区", "良庆区", "高新区", "经开区"],
 }
+_REGIONS = {"0816": "510700", "0771": "450100"}  # GB/T 2260
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +188,13 @@ class _City:
     def _local(self, caller: dict[str, str]) -> dict[str, str]:
         place = self._chance.choice(_DISTRICTS.get(self._policy.area_code, [self._policy.city]))
         city = self._policy.city.removesuffix("市")
+        region = _REGIONS.get(self._policy.area_code, "100000")
         filled = {
-            key: value.format(city=city, district=place, area=self._policy.area_code)
+            key: value.format(city=city, district=place, area=self._policy.area_code, region=region)
             for key, value in caller.items()
         }
+        if "uscc" in filled:
+            filled["uscc"] += check_character(filled["uscc"])
         return {**filled, "place": place}
 
     def _matter(self, matter: dict[str, Any], caller: dict[str, str]) -> None:
@@ -210,6 +215,7 @@ class _City:
             caller_name=caller["name"],
             caller_sex=caller["sex"],
             company=caller["company"],
+            uscc=caller.get("uscc", ""),
             place=caller["place"],
             contact_number=caller["number"],
             answer=matter.get("answer", ""),

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from agents.tickets import form_fields
 from agents.waiting import waiting
 from cases import notice_settings, notices_mine, receipts
-from cases.errors import Refused
+from cases.errors import NotVisible, Refused
 from cases.notice_words import line
 from cases.notices import GROUPS
 from cases.permissions import Action
@@ -107,6 +107,14 @@ def mine_page(request: Request, who: Anybody) -> Response:
     return _mine(request, who)
 
 
+@router.get("/me/notices/{channel}")
+def way_page(request: Request, channel: str, who: Anybody) -> Response:
+    """One of them, to be set up or changed."""
+    with services(request).database.session() as session:
+        form = _form(notice_settings.mine(session, who).get(channel))
+    return _way(request, channel, form)
+
+
 @router.post("/me/notices/{channel}")
 def save(
     request: Request,
@@ -130,10 +138,8 @@ def save(
         with at.database.session() as session:
             notice_settings.save(session, who, channel, form, at.ways, at.policy, now)
     except Refused as refused:
-        if channel not in at.ways.channels:
-            raise
-        return _mine(request, who, 422, channel=channel, form=form, faults=refused.faults)
-    return _mine(request, who, done=(channel, "saved"))
+        return _way(request, channel, form, refused.faults)
+    return _mine(request, who, done="saved")
 
 
 @router.post("/me/notices/{channel}/remove")
@@ -151,33 +157,28 @@ def test(request: Request, channel: str, who: Anybody) -> Response:
         with services(request).database.session() as session:
             notice_settings.test(session, who, channel, datetime.now(UTC))
     except Refused as refused:
-        return _mine(request, who, 422, channel=channel, faults=refused.faults)
-    return _mine(request, who, done=(channel, "tested"))
+        return _mine(request, who, fault=refused.faults["channel"])
+    return _mine(request, who, done="tested")
 
 
-def _mine(
-    request: Request,
-    who: Viewer,
-    status: int = 200,
-    *,
-    channel: str = "",
-    form: notice_settings.Form | None = None,
-    faults: Mapping[str, str] | None = None,
-    done: tuple[str, str] = ("", ""),
-) -> Response:
+def _mine(request: Request, who: Viewer, *, done: str = "", fault: str = "") -> Response:
     with services(request).database.session() as session:
         settings = notice_settings.mine(session, who)
     ways = [
-        {
-            "channel": way,
-            "on": way in settings,
-            "form": form if form and way == channel else _form(settings.get(way)),
-            "faults": dict(faults or {}) if way == channel else {},
-            "done": done[1] if way == done[0] else "",
-        }
-        for way in services(request).ways.channels
+        (channel, channel in settings, _form(settings.get(channel)))
+        for channel in services(request).ways.channels
     ]
-    return page(request, "notices_mine.html", status, ways=ways, groups=GROUPS)
+    return page(request, "notices_mine.html", 422 if fault else 200, ways=ways, done=done, fault=fault)
+
+
+def _way(
+    request: Request, channel: str, form: notice_settings.Form, faults: Mapping[str, str] | None = None
+) -> Response:
+    if channel not in services(request).ways.channels:
+        raise NotVisible(f"no way {channel}")
+    status = 422 if faults else 200
+    shown = {"channel": channel, "form": form, "faults": faults or {}, "groups": GROUPS}
+    return page(request, "notices_way.html", status, **shown)
 
 
 def _form(setting: NoticeSetting | None) -> notice_settings.Form:

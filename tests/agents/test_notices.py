@@ -146,7 +146,7 @@ def test_a_stored_secret_is_never_shown(site: Site) -> None:
     client = site.client("zhao")
     address = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=1"
     client.post("/me/notices/webhook", data=FORM | {"address": address, "secret": "SEC-hidden"})
-    answer = client.get("/me/notices")
+    answer = client.get("/me/notices/webhook")
     assert (answer.status_code, "SEC-hidden" in answer.text) == (200, False)
     assert _settings(site)[0].secret == "SEC-hidden"
 
@@ -154,9 +154,10 @@ def test_a_stored_secret_is_never_shown(site: Site) -> None:
 def test_a_way_that_the_operator_has_not_set_up_is_not_there(site: Site) -> None:
     client = site.client("zhao")
     text = client.get("/me/notices").text
-    assert 'action="/me/notices/email"' in text
-    assert 'action="/me/notices/sms"' not in text
-    assert client.post("/me/notices/sms", data=FORM | {"address": "13812345678"}).status_code == 422
+    assert 'href="/me/notices/email"' in text
+    assert 'href="/me/notices/sms"' not in text
+    assert client.get("/me/notices/sms").status_code == 404
+    assert client.post("/me/notices/sms", data=FORM | {"address": "13812345678"}).status_code == 404
     assert _settings(site) == []
 
 

@@ -126,6 +126,8 @@ def save_ticket(request: Request, who: Agent, call_id: str, typed: Typed) -> Res
         return _faulty(t, faults)
     due = _local(at.policy, ticket.due_at)
     key = "desk.form.saved" if due else "desk.form.saved_no_due"
+    if ticket.due_provisional:
+        due = t("desk.form.provisional", due=due)
     return JSONResponse(
         {
             "message": t(key, due=due) if due else t(key),

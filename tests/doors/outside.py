@@ -4,6 +4,7 @@ import base64
 import email
 import json
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -23,10 +25,18 @@ class MailHouse:
     raw: list[bytes] = field(default_factory=list)
     users: list[str] = field(default_factory=list)
     answers: dict[str, str] = field(default_factory=dict)
+    encrypted: bool = False  # somebody said STARTTLS
 
 
 class _MailTalk(socketserver.StreamRequestHandler):
     house: MailHouse
+    tls: ssl.SSLContext | None = None
+    implicit = False  # TLS from the first byte on
+
+    def setup(self) -> None:
+        if self.tls and self.implicit:
+            self.request = self.tls.wrap_socket(self.request, server_side=True)
+        super().setup()
 
     def handle(self) -> None:
         self.say("220 here")
@@ -40,10 +50,20 @@ class _MailTalk(socketserver.StreamRequestHandler):
         """Does what a command says; False: that was all."""
         if verb == "AUTH":
             self.house.users.append(base64.b64decode(line.split(" ")[2]).decode().split("\0")[1])
+        if verb == "STARTTLS" and self.tls:
+            self.say("220 go on")
+            self.request = self.tls.wrap_socket(self.request, server_side=True)
+            super().setup()
+            self.house.encrypted = True
+            return True
         if verb == "DATA":
             return self.say("354 go on") and self.letter()
         self.say(
-            {"EHLO": "250-here\r\n250 AUTH PLAIN", "AUTH": "235 in", "QUIT": "221 bye"}.get(verb, "250 well")
+            {
+                "EHLO": f"250-here\r\n250-{'STARTTLS' if self.tls else 'SIZE'}\r\n250 AUTH PLAIN",
+                "AUTH": "235 in",
+                "QUIT": "221 bye",
+            }.get(verb, "250 well")
         )
         return verb != "QUIT"
 
@@ -66,10 +86,14 @@ class _MailServer(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def mail_house() -> Iterator[MailHouse]:
-    """A mail server on a free port, until the block ends."""
+def mail_house(certificate: Path | None = None, *, implicit: bool = False) -> Iterator[MailHouse]:
+    """A mail server on a free port, until the block ends; with a certificate it speaks TLS."""
     house = MailHouse()
-    with _MailServer(("127.0.0.1", 0), type("Talk", (_MailTalk,), {"house": house})) as server:
+    own: dict[str, object] = {"house": house, "implicit": implicit}
+    if certificate:
+        own["tls"] = tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+    with _MailServer(("127.0.0.1", 0), type("Talk", (_MailTalk,), own)) as server:
         house.port = server.server_address[1]
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield house

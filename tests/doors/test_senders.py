@@ -6,6 +6,9 @@ import hmac
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -15,6 +18,7 @@ from doors import http
 from doors.mail import Mail
 from doors.sms import Gateway, Sms, filled, parts
 from doors.webhook import MOST_BYTES, Webhook, clipped, signed
+from hotline.cert import Keeper
 from tests.doors.outside import MailHouse, Post, WebHouse, mail_house, web_house
 
 MESSAGE = Outgoing("abc123", "clerk@example.cn", "有1件事项提醒您", "工单261122000001已派至贵单位。")
@@ -84,6 +88,23 @@ def test_a_wrong_password_and_a_server_without_encryption_are_told_apart(house: 
     with pytest.raises(NotSent, match="tls"):
         Mail("127.0.0.1", house.port, "starttls", "hotline@example.cn").send(MESSAGE)
     assert house.letters == []
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_a_letter_goes_encrypted_to_a_server_that_can_prove_itself(
+    security: Literal["starttls", "tls"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = Keeper(tmp_path)
+    keeper.make(["mail.example.cn"], 10, datetime.now(UTC))
+    with mail_house(keeper.server, implicit=security == "tls") as house:
+        mail = Mail("127.0.0.1", house.port, security, "hotline@example.cn", "hotline", "pass")
+        with pytest.raises(NotSent, match="tls"):  # nobody here knows its authority
+            mail.send(MESSAGE)
+        assert (house.letters, house.users) == ([], [])
+        monkeypatch.setenv("SSL_CERT_FILE", str(keeper.ca))
+        mail.send(MESSAGE)
+        assert house.encrypted == (security == "starttls")
+        assert len(house.letters) == 1
 
 
 def test_nobody_there_is_unreachable(house: MailHouse) -> None:

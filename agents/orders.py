@@ -110,6 +110,7 @@ class Shown:
     answers: bool  # for the whole case: the caller is told from its reply
     acts: Sequence[str] = ()
     closed: dict[str, str] = field(default_factory=dict)
+    contacted_at: str = ""  # as the form has it
     object_until: datetime | None = None
     progress_due: datetime | None = None
     limits: Sequence[tuple[Extension, Due]] = ()
@@ -192,6 +193,8 @@ def _share(
     if not is_hers:
         return Shown(**plain)
     # A form that is refused comes back in any state, and has its choices then.
+    if order.contacted_at is not None:
+        plain["contacted_at"] = f"{order.contacted_at.astimezone(policy.zone):%Y-%m-%dT%H:%M}"
     plain["units_below"] = _lower(order, names)
     plain["limits"] = _limits(policy.handling.extensions, order, policy, calendar)
     plain["object_until"] = orders.objection_until(order, policy, calendar).at

@@ -29,11 +29,11 @@ Typed = Annotated[dict[str, str], Depends(form_fields)]
 @router.post("/tickets/{number}/answer")
 def answer(request: Request, number: str, who: Writer, typed: Typed) -> Response:
     """What the caller is told is the end of it; `entry`: the knowledge that it was taken from, or ''."""
-    told, entry_id = _word(typed, "answer"), _entry(typed.get("entry", ""))
+    told, entry = _word(typed, "answer"), typed.get("entry", "")
 
     def act(session: Session) -> None:
         version = version_of(typed)
-        answering.answer_directly(session, who, number, told, _now(), entry_id=entry_id, version=version)
+        answering.answer_directly(session, who, number, told, _now(), entry=entry, version=version)
 
     return act_on(request, number, who, "answer", typed, act)
 
@@ -139,13 +139,6 @@ def _by_ground(
         does(session, who, number, ground, words, policy, _now(), version=version_of(typed))
 
     return act_on(request, number, who, part, typed, act)
-
-
-def _entry(typed: str) -> int | None:
-    """An entry's id; one that cannot be is none that there is."""
-    if not typed:
-        return None
-    return int(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 19 else -1
 
 
 def _word(typed: dict[str, str], name: str) -> str:

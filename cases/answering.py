@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from cases import dispatch, joining
+from cases import dispatch, joining, knowledge
 from cases.deadlines import load_calendar, order_due
 from cases.errors import Refused
 from cases.joining import owe_caller
@@ -16,7 +16,6 @@ from cases.states import Event, State, after
 from cases.steps import demand_decider, locked, same, step, touch
 from routing.policy import Policy
 from routing.terms import Reason
-from storage.knowledge import KnowledgeEntry
 from storage.tables import Ticket
 from storage.viewer import Viewer
 from storage.work import Ending, TicketNote
@@ -32,22 +31,22 @@ def answer_directly(
     answer: str,
     now: datetime,
     *,
-    entry_id: int | None = None,
+    entry: str = "",
     version: int | None = None,
 ) -> Ticket:
-    """直接答复: what the caller is told is the end of it. `entry_id`: the knowledge that it was taken from.
+    """直接答复: what the caller is told is the end of it. `entry`: the knowledge it was taken from, or ''.
 
     Raises NotAllowed, NotVisible, Conflict, and Refused: event, answer required or too_long, entry unknown.
     """
     ticket = _locked(session, viewer, number, Action.WRITE_TICKETS, Event.FINISH, version)
     answer = unmasked(answer, ticket.answer, ticket)
     faults = _text("answer", answer)
-    if entry_id is not None and not _used(session, entry_id):
+    if entry and not knowledge.count_as_answer(session, entry):
         faults["entry"] = "unknown"
     _raise(faults)
     ticket.answer = answer
     _end(session, viewer, ticket, Ending(kind="answered", words=answer), now)
-    detail = {"entry": entry_id} if entry_id is not None else {}
+    detail = {"entry": int(entry)} if entry else {}
     step(session, viewer, ticket, Event.FINISH, Action.WRITE_TICKETS, now, **detail)
     owe_caller(session, ticket, "ticket.done")
     return ticket
@@ -203,13 +202,6 @@ def _locked(
     same(ticket, version, event)
     after(State(ticket.state), event)
     return ticket
-
-
-def _used(session: Session, entry_id: int) -> bool:
-    """An entry of the knowledge base was somebody's answer once more; False when there is no such."""
-    entry = KnowledgeEntry.id == entry_id, KnowledgeEntry.state == "published"
-    once_more = update(KnowledgeEntry).where(*entry).values(used=KnowledgeEntry.used + 1)
-    return session.scalar(once_more.returning(KnowledgeEntry.id)) is not None
 
 
 def _end(session: Session, viewer: Viewer, ticket: Ticket, ending: Ending, now: datetime) -> None:

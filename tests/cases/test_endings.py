@@ -174,7 +174,7 @@ def test_an_answer_from_the_knowledge_base_is_kept_with_it_and_the_caller_is_tol
         session.add(entry)
         session.flush()
         told = "请拨打95598报修。"
-        answering.answer_directly(session, office.agent, ticket.number, told, LATER, entry_id=entry.id)
+        answering.answer_directly(session, office.agent, ticket.number, told, LATER, entry=str(entry.id))
         session.refresh(entry)
         assert (ticket.state, ticket.answer, ticket.closed_at) == (State.DONE, told, LATER)
         assert (ended(session, ticket).kind, ended(session, ticket).words) == ("answered", told)
@@ -183,14 +183,16 @@ def test_an_answer_from_the_knowledge_base_is_kept_with_it_and_the_caller_is_tol
         assert last.detail["entry"] == entry.id
 
 
-@pytest.mark.parametrize(("answer", "entry", "fault"), [("", None, "answer"), ("答复", 999, "entry")])
+@pytest.mark.parametrize(
+    ("answer", "entry", "fault"), [("", "", "answer"), ("答复", "999", "entry"), ("答复", "x", "entry")]
+)
 def test_an_answer_needs_words_and_an_entry_that_is_published(
-    database: Database, office: Office, answer: str, entry: int | None, fault: str
+    database: Database, office: Office, answer: str, entry: str, fault: str
 ) -> None:
     with database.session() as session:
         ticket = office.saved(session)
         with pytest.raises(Refused) as refused:
-            answering.answer_directly(session, office.agent, ticket.number, answer, LATER, entry_id=entry)
+            answering.answer_directly(session, office.agent, ticket.number, answer, LATER, entry=entry)
         assert list(refused.value.faults) == [fault]
 
 

@@ -32,7 +32,10 @@ def people_page(request: Request, _who: Annotated[Viewer, Depends(needs(Action.M
 
 def names_of(session: Session, ids: Iterable[int | None]) -> dict[int, str]:
     """Names of people by id."""
-    query = select(Person.id, Person.name).where(Person.id.in_({each for each in ids if each is not None}))
+    wanted = {each for each in ids if each is not None}
+    if not wanted:
+        return {}
+    query = select(Person.id, Person.name).where(Person.id.in_(wanted))
     return {row.id: row.name for row in session.execute(query)}
 
 

@@ -13,12 +13,12 @@ from agents.dispatching import first_choice, proposed
 from agents.ticket_parts import ticket_part, version_of
 from agents.tickets import act_on, form_fields
 from agents.units import unit_options
-from cases import directory, dispatch, sorting, units
+from cases import charging, directory, dispatch, sorting, units
 from cases.deadlines import load_calendar
 from cases.dispatch import PARTS, WAYS, Share
 from cases.errors import NotVisible, Refused
 from cases.permissions import Action
-from cases.states import TICKET, Event, State
+from cases.states import TICKET, Event, Order, State
 from cases.steps import locked_order
 from cases.visible import reaches, visible_tickets
 from routing.policy import Policy
@@ -92,7 +92,7 @@ def note_told(request: Request, number: str, order_id: int, who: Dispatcher, typ
 
     def act(session: Session) -> None:
         _of_ticket(session, who, number, order_id)
-        dispatch.note_told(session, who, order_id, told, call_id, datetime.now(UTC))
+        charging.note_told(session, who, order_id, told, call_id, datetime.now(UTC))
 
     return act_on(request, number, who, f"told-{order_id}", typed, act)
 
@@ -111,6 +111,7 @@ def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict
         "shares": shares,
         "names": names,
         "may_send": may_send,
+        "returned": _returned(session, ticket, names),
         "left": 0,
         "form": None,
     }
@@ -122,6 +123,13 @@ def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict
     if Event.DISPATCH in TICKET[State(ticket.state)]:
         context["form"] = _form(session, ticket, shares, policy, now)
     return context
+
+
+def _returned(session: Session, ticket: Ticket, names: Mapping[int, str]) -> list[str]:
+    """Units that had it once and returned it with reason."""
+    theirs = SubOrder.ticket_id == ticket.id, SubOrder.state == Order.RETURNED
+    found = session.scalars(select(SubOrder.unit_id).where(*theirs).order_by(SubOrder.ended_at, SubOrder.id))
+    return [names[unit_id] for unit_id in dict.fromkeys(found)]
 
 
 def _form(

@@ -15,15 +15,14 @@ from cases.deadlines import deadline, load_calendar, order_due
 from cases.errors import Conflict, NotVisible, Refused
 from cases.permissions import Action
 from cases.states import Event, Order, State, Turn, after
-from cases.steps import locked, locked_order, same, step, touch, turn
-from cases.visible import visible_calls
+from cases.steps import locked, locked_order, same, step, turn
 from routing.policy import Policy
 from routing.working_time import Calendar, Due
 from storage import outbox
 from storage.staff import Unit
-from storage.tables import Call, Outbox, Ticket
+from storage.tables import Outbox, Ticket
 from storage.viewer import Viewer
-from storage.work import SubOrder, TicketNote, UnitRequest
+from storage.work import Instruction, SubOrder, TicketNote, UnitRequest
 
 PARTS, WAYS = ("lead", "assist"), ("web", "phone", "paper")
 LONGEST = 2000  # characters of a note or a reason
@@ -81,11 +80,12 @@ def send(
 ) -> list[SubOrder]:
     """Send a ticket to the units that must act, which see it from now on; one of them leads.
 
-    `choice`: a longer limit of the kind's, on the first sending only. Of a sealed ticket each unit's clerks
-    are named. Raises NotAllowed, NotVisible, Conflict, and Refused, its fields numbered from the second share
-    on (unit, unit_1, …): unit required, unknown, accused (or below the accused), nobody (who could see a
-    sealed ticket) or twice; part unknown, needs_lead or two_leads; way unknown; note too_long; choice unknown
-    or after_sending.
+    `choice`: a longer limit of the kind's, on the first sending only. `designated`: the first unit may not
+    object; nor may one that a leader's instruction names. Of a sealed ticket each unit's clerks are named.
+    Raises NotAllowed, NotVisible, Conflict, and Refused, its fields numbered from the second share on (unit,
+    unit_1, …): unit required, unknown, accused (or below the accused), nobody (who could see a sealed ticket)
+    or twice; part unknown, needs_lead or two_leads; way unknown; note too_long; choice unknown or
+    after_sending.
     """
     ticket = locked(session, viewer, number, Action.CHARGE_UNITS)
     same(ticket, version, shares)
@@ -106,10 +106,12 @@ def send(
     if ticket.sent_at is None:
         ticket.sent_at = now
         ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
+    bound = _instructed(session, ticket) | ({chosen[0].id} if designated else set())
     orders = []
     for unit, share in zip(chosen, shares, strict=True):
         order = _anew(session, viewer, ticket, unit, now) or SubOrder(ticket_id=ticket.id, unit_id=unit.id)
-        order.part, order.way, order.note, order.designated = share.part, share.way, share.note, designated
+        order.part, order.way, order.note = share.part, share.way, share.note
+        order.designated = unit.id in bound
         order.sent_at, order.sent_by = now, viewer.person_id
         order.due_at, order.due_rule, order.due_provisional = due.at, due.rule, due.provisional
         session.add(order)
@@ -194,6 +196,13 @@ def _check_lead(session: Session, ticket: Ticket, shares: Sequence[Share]) -> No
     count = len(leads) + sum(share.part == "lead" for share in shares)
     if count != 1:
         raise Refused({"part": "two_leads" if count else "needs_lead"})
+
+
+def _instructed(session: Session, ticket: Ticket) -> set[int]:
+    """The units that leaders' instructions name."""
+    named = Instruction.ticket_id == ticket.id, Instruction.given_at.is_not(None)
+    found = session.scalars(select(Instruction.unit_id).where(*named, Instruction.unit_id.is_not(None)))
+    return {unit_id for unit_id in found if unit_id is not None}
 
 
 def _choose(ticket: Ticket, choice: str, policy: Policy) -> None:
@@ -371,28 +380,3 @@ def _nobody_left(session: Session, viewer: Viewer, ticket: Ticket, action: Actio
     """With the last share gone the ticket is to be sorted again."""
     if ticket.state == State.HANDLING and not _live(session, ticket):
         step(session, viewer, ticket, Event.RECALL, action, now)
-
-
-# -- by telephone ---------------------------------------------------------------------------------
-
-
-def note_told(
-    session: Session, viewer: Viewer, order_id: int, told: str, call_id: str, now: datetime
-) -> TicketNote:
-    """Who was told of a share by telephone; `call_id`: the recorded call, or ''.
-
-    Raises NotAllowed, NotVisible, and Refused: told required or too_long, call unknown.
-    """
-    ticket, order = locked_order(session, viewer, order_id, Action.CHARGE_UNITS)
-    faults = {}
-    if not told or len(told) > LONGEST:
-        faults["told"] = "too_long" if told else "required"
-    if call_id and session.scalar(visible_calls(viewer).where(Call.id == call_id)) is None:
-        faults["call"] = "unknown"
-    if faults:
-        raise Refused(faults)
-    note = TicketNote(ticket_id=ticket.id, order_id=order.id, kind="charge", text=told)
-    note.call_id, note.by_id, note.at = call_id or None, viewer.person_id, now
-    session.add(note)
-    touch(session, viewer, ticket, "order.told", Action.CHARGE_UNITS, now, order=order.id, call=call_id)
-    return note

@@ -250,6 +250,23 @@ def test_everybody_begins_with_her_own_work(site: Site, login: str, starts: str)
     assert site.client(login).get("/").headers["location"] == starts
 
 
+def test_what_is_sealed_is_sorted_by_who_is_named_for_it_and_in_nobody_else_s_lists(site: Site) -> None:
+    number, discipline = site.seed.tickets[2], site.client("sun")
+    assert number in discipline.get("/dispatch").text
+    assert number not in site.client("dispatcher").get("/dispatch").text
+    tick = f"{number}:{_ticket(site, number).version}"
+    nobody = discipline.post("/dispatch", data={"tick": tick, "unit": "housing"})
+    assert "没有能看保密工单的经办人账号" in nobody.text
+    sent = discipline.post("/dispatch", data={"tick": tick, "unit": "power"})
+    assert "已派出" in sent.text
+    assert site.client("clerk").get(f"/tickets/{number}").status_code == 200
+    sheet = f"/orders/{_share(site, number).id}/print"
+    assert site.client("dispatcher").get(sheet).status_code == 404
+    assert discipline.get(sheet).status_code == 200
+    discipline.post("/dispatch/undo", data={"number": number})
+    assert site.client("clerk").get(f"/tickets/{number}").status_code == 404
+
+
 def test_a_clerk_of_another_unit_gets_no_sheet(site: Site) -> None:
     number = _new(site)
     _send(site, number, unit="housing")

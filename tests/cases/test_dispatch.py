@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from cases import dispatch, logins, people, units
+from cases import charging, dispatch, logins, people, units
 from cases.deadlines import load_calendar, order_due
 from cases.dispatch import Sending, Share, undo_within
 from cases.errors import Conflict, NotAllowed, NotVisible, Refused
@@ -19,7 +19,7 @@ from storage.database import Database
 from storage.staff import Unit
 from storage.tables import Journal, Outbox, Ticket
 from storage.viewer import Role, Viewer
-from storage.work import SubOrder, TicketNote, UnitRequest
+from storage.work import Instruction, SubOrder, TicketNote, UnitRequest
 from tests.cases.conftest import NOW, PASSWORD, NewCall, Staff
 
 COUNTY, OFFICE, OTHER, THIRD = "fucheng", "fucheng_market_supervision", "power", "housing"
@@ -249,7 +249,42 @@ def test_only_those_whose_table_says_so_send_undo_and_recall(
             with pytest.raises(NotAllowed):
                 dispatch.recall(session, viewer, order.id, "派错", policy, NOW)
             with pytest.raises(NotAllowed):
-                dispatch.note_told(session, viewer, order.id, "告知值班员", "", NOW)
+                charging.note_told(session, viewer, order.id, "告知值班员", "", NOW)
+
+
+def test_a_unit_that_the_directory_or_a_leader_names_may_not_object_and_others_may(
+    database: Database, policy: Policy, dispatcher: Viewer, new: New, staff: Staff
+) -> None:
+    number, plain = new(), new()
+    with database.session() as session:
+        ticket = session.scalars(select(Ticket).where(Ticket.number == number)).one()
+        third = units.by_code(session, THIRD)
+        assert third is not None
+        word = Instruction(
+            ticket_id=ticket.id, leader_id=staff.leader.person_id, unit_id=third.id, given_at=NOW
+        )
+        session.add(word)
+        session.flush()
+        shares = [Share(OTHER), Share(COUNTY, "assist"), Share(THIRD, "assist")]
+        sent = dispatch.send(session, dispatcher, number, shares, policy, NOW, designated=True)
+        assert [each.designated for each in sent] == [True, False, True]
+        (order,) = dispatch.send(session, dispatcher, plain, [Share(THIRD)], policy, NOW)
+        assert not order.designated
+
+
+def test_a_unit_that_had_done_its_share_does_it_once_more_when_the_case_is_opened_again(
+    database: Database, policy: Policy, dispatcher: Viewer, new: New
+) -> None:
+    number, later = new(), NOW + timedelta(days=9)
+    with database.session() as session:
+        (order,) = dispatch.send(session, dispatcher, number, [Share(OTHER)], policy, NOW)
+        order.state, order.account, order.ended_at = "done", "已查", NOW
+        session.scalars(select(Ticket).where(Ticket.number == number)).one().state = "accepted"
+    with database.session() as session:
+        (again,) = dispatch.send(session, dispatcher, number, [Share(OTHER)], policy, later)
+        assert (again.id, again.state, again.redone, again.sent_at) == (order.id, "taken", 1, later)
+        assert (again.account, again.ended_at) == ("已查", None)
+    assert _ticket(database, number).state == "handling"
 
 
 # -- many at once ---------------------------------------------------------------------------------
@@ -432,14 +467,14 @@ def test_who_was_told_by_telephone_is_noted_with_the_recorded_call(
     with database.session() as session:
         phone = [Share(OTHER, way="phone")]
         (order,) = dispatch.send(session, dispatcher, new(), phone, policy, NOW)
-        dispatch.note_told(session, dispatcher, order.id, "供电公司值班员王强", call_id, NOW)
+        charging.note_told(session, dispatcher, order.id, "供电公司值班员王强", call_id, NOW)
     for told, given, faults in (
         ("", call_id, {"told": "required"}),
         ("王强", "no-such-call", {"call": "unknown"}),
         ("王强", sealed_call, {"call": "unknown"}),
     ):
         with pytest.raises(Refused) as caught, database.session() as session:
-            dispatch.note_told(session, dispatcher, order.id, told, given, NOW)
+            charging.note_told(session, dispatcher, order.id, told, given, NOW)
         assert caught.value.faults == faults
     with database.session() as session:
         note = session.scalars(select(TicketNote)).one()

@@ -1,0 +1,36 @@
+"""A unit without a screen is told of its share by telephone: who was told, and in which recorded call."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from cases.dispatch import LONGEST
+from cases.errors import Refused
+from cases.permissions import Action
+from cases.steps import locked_order, touch
+from cases.visible import visible_calls
+from storage.tables import Call
+from storage.viewer import Viewer
+from storage.work import TicketNote
+
+
+def note_told(
+    session: Session, viewer: Viewer, order_id: int, told: str, call_id: str, now: datetime
+) -> TicketNote:
+    """Who was told of a share by telephone; `call_id`: the recorded call, or ''.
+
+    Raises NotAllowed, NotVisible, and Refused: told required or too_long, call unknown.
+    """
+    ticket, order = locked_order(session, viewer, order_id, Action.CHARGE_UNITS)
+    faults = {}
+    if not told or len(told) > LONGEST:
+        faults["told"] = "too_long" if told else "required"
+    if call_id and session.scalar(visible_calls(viewer).where(Call.id == call_id)) is None:
+        faults["call"] = "unknown"
+    if faults:
+        raise Refused(faults)
+    note = TicketNote(ticket_id=ticket.id, order_id=order.id, kind="charge", text=told)
+    note.call_id, note.by_id, note.at = call_id or None, viewer.person_id, now
+    session.add(note)
+    touch(session, viewer, ticket, "order.told", Action.CHARGE_UNITS, now, order=order.id, call=call_id)
+    return note

@@ -10,6 +10,7 @@ from storage.database import Database
 
 SECONDS = 5  # between two turns, and how long one may take
 FIRST_SECONDS = 60  # to take up ladders that have changed
+BATCH, BATCH_SECONDS = 50, 30  # deadlines of a kind in one transaction, and how long it may take
 
 
 class Levels:
@@ -30,6 +31,6 @@ class Levels:
                 escalation.take_up(session, self._policy)
             self._taken_up = True
         while time.monotonic() < until:
-            with self._database.session() as session:
-                if not escalation.sweep(session, self._policy, calendar, datetime.now(UTC)):
+            with self._database.session(limit_seconds=BATCH_SECONDS) as session:
+                if not escalation.sweep(session, self._policy, calendar, datetime.now(UTC), BATCH):
                     return

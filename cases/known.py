@@ -5,6 +5,7 @@ belongs to no record.
 """
 
 from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Select, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -29,7 +30,7 @@ def feed(session: Session, ticket: Ticket, call: Call | None = None, changed: Co
     """
     was = ticket.enterprise_id
     if {"company", "uscc"} & set(changed):
-        enterprise = _enterprise(session, ticket.uscc, ticket.company)
+        enterprise = _enterprise(session, ticket.uscc, ticket.company, ticket.created_at)
         ticket.enterprise_id = enterprise.id if enterprise else None
     caller = _caller_of(session, ticket, call)
     if caller is not None:
@@ -72,7 +73,7 @@ def _caller_of(session: Session, ticket: Ticket, call: Call | None) -> Caller | 
         alone(session, NUMBER, number)
         found = record_of(session, number)
     if found is None:
-        found = Caller()
+        found = Caller(created_at=ticket.created_at, changed_at=ticket.created_at)
         session.add(found)
         session.flush()
         session.add(CallerNumber(number=number, caller_id=found.id))
@@ -91,10 +92,10 @@ def _tell(caller: Caller, ticket: Ticket, changed: Collection[str]) -> None:
         setattr(caller, field, value)
     if new:
         caller.version += 1
-    caller.changed_at = func.now()
+    caller.changed_at = max(caller.changed_at, ticket.created_at) if changed is NEW else datetime.now(UTC)
 
 
-def _enterprise(session: Session, uscc: str, company: str) -> Enterprise | None:
+def _enterprise(session: Session, uscc: str, company: str, at: datetime) -> Enterprise | None:
     """By its code; by its name if that is told alone, and no two have it."""
     found = with_code(session, uscc)
     if found is None and (uscc or company):
@@ -109,12 +110,12 @@ def _enterprise(session: Session, uscc: str, company: str) -> Enterprise | None:
             return None
         found = fitting[0] if fitting else None
     if found is None and (uscc or company):
-        found = Enterprise()
+        found = Enterprise(created_at=at, changed_at=at)
         session.add(found)
     if found is not None:
         found.name = found.name or company
         found.uscc = found.uscc or uscc or None
-        found.changed_at = func.now()
+        found.changed_at = max(found.changed_at, at)
         session.flush()
     return found
 

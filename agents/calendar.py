@@ -22,6 +22,7 @@ from web.render import now, page, translate
 router = APIRouter(prefix="/city/calendar")
 Keeper = Annotated[Viewer, Depends(needs(Action.MANAGE_CITY))]
 Typed = Annotated[dict[str, str], Depends(form_fields)]
+YEARS_BACK = 2  # shown before the one that is looked at
 Year = Annotated[int | None, Query(ge=calendar.FIRST, le=calendar.LAST)]
 
 
@@ -107,7 +108,8 @@ def _page(
         rows = calendar.days_of(session, who, shown)
     context: dict[str, Any] = {
         "year": shown,
-        "years": known,
+        "years": {each: announced for each, announced in known.items() if each >= shown - YEARS_BACK},
+        "announced": known.get(shown, False),
         "rows": rows,
         "months": [_month(shown, month, {row.day: row for row in rows}) for month in range(1, 13)],
         "typed": typed or {},

@@ -174,9 +174,21 @@ def _due(rule: Rule, policy: Policy, calendar: Calendar) -> Due:
     return rule.due(calendar, policy.zone, policy.hours)
 
 
+_HOLIDAYS = {  # by the library's names
+    "New Year's Day": "元旦",
+    "Spring Festival": "春节",
+    "Tomb-sweeping Day": "清明节",
+    "Labour Day": "劳动节",
+    "Dragon Boat Festival": "端午节",
+    "Mid-autumn Festival": "中秋节",
+    "National Day": "国庆节",
+    "Anti-Fascist 70th Day": "抗战胜利70周年纪念日",
+}
+
+
 def _differing_days() -> Iterator[dict[str, Any]]:
     """Holidays from Monday to Friday, and working days at weekends."""
     for listed, works in ((chinese_calendar.holidays, False), (chinese_calendar.workdays, True)):
         for day, name in listed.items():
             if works != (day.weekday() < 5):
-                yield {"day": day, "works": works, "name": name}
+                yield {"day": day, "works": works, "name": _HOLIDAYS.get(name, name)}

@@ -15,7 +15,7 @@ def test_a_year_is_shown_with_what_differs(site: Site) -> None:
     admin = site.client("admin")
     told = admin.get("/city/calendar", params={"year": 2026}).text
     assert told.count('<table class="month">') == 12
-    assert "2026-10-10" in told and "National Day" in told
+    assert "2026-10-10" in told and "国庆节" in told
     assert re.search(r'<td class="works listed"[^>]*>10<sup>班</sup>', told)
     assert re.search(r'<td class="free listed"[^>]*>1<sup>休</sup>', told)
     assert "2027年放假安排尚未公布" in admin.get("/city/calendar", params={"year": 2027}).text

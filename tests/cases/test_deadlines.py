@@ -18,7 +18,7 @@ def test_the_seed_knows_the_make_up_workdays_and_what_is_not_announced(database:
     make_up = ["2026-01-04", "2026-02-14", "2026-02-28", "2026-05-09", "2026-09-20", "2026-10-10"]
     weekend_work = sorted(day for day, works in calendar.days.items() if works and day.year == 2026)
     assert weekend_work == [date.fromisoformat(day) for day in make_up]
-    assert not calendar.works(date(2026, 10, 1)) and names[date(2026, 10, 1)] == "National Day"
+    assert not calendar.works(date(2026, 10, 1)) and names[date(2026, 10, 1)] == "国庆节"
     assert 2026 in calendar.announced and 2027 not in calendar.announced
 
 

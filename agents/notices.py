@@ -177,7 +177,7 @@ def _way(
     if channel not in services(request).ways.channels:
         raise NotVisible(f"no way {channel}")
     status = 422 if faults else 200
-    shown = {"channel": channel, "form": form, "faults": faults or {}, "groups": GROUPS}
+    shown: dict[str, Any] = {"channel": channel, "form": form, "faults": faults or {}, "groups": GROUPS}
     return page(request, "notices_way.html", status, **shown)
 
 

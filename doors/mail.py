@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate
-from typing import Literal
+from typing import ClassVar, Literal
 
 from cases.sending import NotSent, Outgoing, PerhapsSent
 
@@ -24,7 +24,7 @@ class Mail:
     sender: str
     user: str = ""
     password: str = ""
-    repeatable: bool = True  # by its Message-ID
+    repeatable: ClassVar[bool] = True  # by its Message-ID
 
     def send(self, message: Outgoing) -> int:
         """Raises NotSent, PerhapsSent."""

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 from urllib.parse import quote
 
 from cases.sending import NotSent, Outgoing, PerhapsSent
@@ -31,7 +31,7 @@ class Sms:
 
     port: SmsPort
     signature: str
-    repeatable: bool = False  # a second text is a second text
+    repeatable: ClassVar[bool] = False  # a second text is a second text
 
     def send(self, message: Outgoing) -> int:
         """Raises NotSent, PerhapsSent."""

@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 from urllib.parse import urlencode, urlsplit
 
 from cases.notice_settings import may_go_to
@@ -31,7 +32,7 @@ class Webhook:
 
     hosts: tuple[str, ...]
     clock: Callable[[], float] = time.time
-    repeatable: bool = True  # by its id
+    repeatable: ClassVar[bool] = True  # by its id
 
     def send(self, message: Outgoing) -> int:
         """Raises NotSent, PerhapsSent."""

@@ -40,7 +40,7 @@ def clean(site: Site) -> Iterator[None]:
             session.query(table).delete()
 
 
-def _tell(site: Site, login: str, kind: str = "ticket.dissatisfied", number: str = "") -> int:
+def tell(site: Site, login: str, kind: str = "ticket.dissatisfied", number: str = "") -> int:
     """She is told of a ticket; the notice's id."""
     with site.database.session() as session:
         person = session.scalars(select(Person.id).where(Person.login == login)).one()
@@ -59,7 +59,7 @@ def _badge(site: Site, login: str) -> str:
 
 def test_a_notice_is_counted_shown_and_read_on_the_way_to_its_case(site: Site) -> None:
     assert _badge(site, "zhao") == ""
-    notice_id = _tell(site, "zhao")
+    notice_id = tell(site, "zhao")
     assert _badge(site, "zhao") == "1"
     client = site.client("zhao")
     text = client.get("/notices").text
@@ -71,14 +71,14 @@ def test_a_notice_is_counted_shown_and_read_on_the_way_to_its_case(site: Site) -
 
 
 def test_another_s_notice_is_not_there(site: Site) -> None:
-    notice_id = _tell(site, "zhao")
+    notice_id = tell(site, "zhao")
     assert site.client("chen").get(f"/notices/{notice_id}").status_code == 404
     assert str(notice_id) not in site.client("chen").get("/notices").text
 
 
 def test_all_are_read_at_once(site: Site) -> None:
-    _tell(site, "zhao")
-    _tell(site, "zhao")
+    tell(site, "zhao")
+    tell(site, "zhao")
     assert _badge(site, "zhao") == "2"
     site.client("zhao").post("/notices/seen")
     assert _badge(site, "zhao") == ""
@@ -86,7 +86,7 @@ def test_all_are_read_at_once(site: Site) -> None:
 
 def test_a_sealed_one_says_nothing_and_leads_the_named_to_it(site: Site) -> None:
     sealed = site.seed.tickets[2]
-    notice_id = _tell(site, "sun", number=sealed)
+    notice_id = tell(site, "sun", number=sealed)
     client = site.client("sun")
     text = client.get("/notices").text
     assert sealed not in text
@@ -96,7 +96,7 @@ def test_a_sealed_one_says_nothing_and_leads_the_named_to_it(site: Site) -> None
 
 def test_who_is_told_hears_at_once_and_nobody_else(site: Site) -> None:
     with notes_of(site.database.url) as heard:
-        _tell(site, "zhao")
+        tell(site, "zhao")
     mine = Note(f"person:{site.seed.people['zhao']}", "notice")
     assert mine in heard
     assert [note for note in heard if note.event == "notice" and note != mine] == []
@@ -162,7 +162,7 @@ def test_a_way_that_the_operator_has_not_set_up_is_not_there(site: Site) -> None
 
 
 def _lose(site: Site) -> int:
-    notice_id = _tell(site, "zhao")
+    notice_id = tell(site, "zhao")
     with site.database.session() as session:
         person = session.get_one(Notice, notice_id).person_id
         lost = {"kind": "ticket.dissatisfied", "channel": "sms", "state": "unsure", "error": "timeout"}

@@ -162,11 +162,8 @@ def test_each_notice_arrives_once_or_is_told_as_unsure(
                 select(Receipt.channel, Receipt.ticket_id, Receipt.state).where(Receipt.person_id.is_(None))
             )
         }
-        staff = Counter(
-            session.execute(
-                select(Receipt.channel, Receipt.state).where(Receipt.person_id.is_not(None))
-            ).all()
-        )
+        states = select(Receipt.channel, Receipt.state).where(Receipt.person_id.is_not(None))
+        staff = Counter((channel, Fate(state)) for channel, state in session.execute(states))
         clerk = session.scalars(select(Person.id).where(Person.login == "clerk")).one()
         hers = select(func.count()).where(Notice.person_id == clerk, Notice.kind == "order.sent")
         assert session.scalar(hers) == TICKETS

@@ -86,7 +86,7 @@ MEANS: Mapping[Action, str] = {
     Action.UNSEAL: "ask that a sealed ticket be ordinary, or decide on another's asking",
     Action.LIST_LOOKS: "who looked at sealed matters",
     Action.HOLD: "keep from deletion",
-    Action.ERASE: "erase a caller's data on her request (`hotline erase`)",
+    Action.ERASE: "erase a caller's data on her request, on her record's page (also `hotline erase`)",
     Action.READ_JOURNAL: "the journal's page",
     Action.MANAGE_DUTY: "change somebody else's duty",
     Action.MANAGE_PEOPLE: "the list of staff, their log-ins and second steps",

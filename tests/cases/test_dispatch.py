@@ -311,6 +311,18 @@ def test_of_a_batch_each_ticket_is_sent_or_refused_by_itself(
     assert len(_owed(database, "order.sent")) == 2
 
 
+def test_what_is_refused_in_a_batch_leaves_nobody_named(
+    database: Database, policy: Policy, staff: Staff, hire: Hire, new: New
+) -> None:
+    clerk, number = hire("clerk", unit=OTHER), new(TicketForm(kind="report", content="收受购物卡"))
+    with database.session() as session:
+        batch = [Sending(number, Share(OTHER, note="长" * 2001))]
+        (result,) = dispatch.send_many(session, staff.discipline, batch, policy, NOW)
+    assert result.fault == "too_long"
+    with pytest.raises(NotVisible), database.session() as session:
+        open_ticket(session, clerk, number)
+
+
 # -- undoing --------------------------------------------------------------------------------------
 
 

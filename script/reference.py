@@ -1,6 +1,6 @@
-"""Writes docs/reference/settings.md, commands.md and permissions.md from the code; run by script/reference.
+"""Writes docs/reference/settings.md, commands.md, permissions.md and policy.md from the code.
 
-A test holds the files against the code.
+Run by script/reference; a test holds the files against the code.
 """
 
 import sys
@@ -8,8 +8,10 @@ from collections.abc import Callable
 from enum import Enum
 from html import unescape
 from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from typer.cli import get_docs_for_click
@@ -17,6 +19,7 @@ from typer.cli import get_docs_for_click
 from cases.permissions import MEANS, NOTHING, OVER, Action, Scope, cell
 from hotline.cli import app
 from hotline.settings import CHECKOUT, PREFIX, Settings
+from routing.policy import Policy
 from storage.viewer import STAFF, Role
 from web.messages import Catalogue
 
@@ -41,6 +44,12 @@ what is sealed nobody has more. Who is **recused** (by her own word, by another'
 one above it is accused) may do nothing at all to that call or ticket, whatever her cells say; to her, as to
 all who are not named for a sealed one, it does not exist. An empty cell: not at all. A caller is no member
 of staff and has no cell yet."""
+
+
+KEYS_OF = """\
+What a city's file may say; `hotline policy check FILE` says whether it does, [the how-to](../howto/policy.md) what
+it means. A code is of small letters, digits and `_`. A table of something `by` code is `[hours.quay]`, a list of
+tables `[[lines]]`."""
 
 
 def settings() -> str:
@@ -84,10 +93,72 @@ def _cell(role: Role, action: Action) -> str:
     return found.ordinary.value + (" + named" if found.sealed is Scope.NAMED else "")
 
 
+def policy() -> str:
+    """Every key of a policy file: what stands there and its default, a table for each model."""
+    models: dict[str, type[BaseModel]] = {}
+    _gather(Policy, models)
+    return "\n".join(("# Keys of a policy", "", BY_SCRIPT, KEYS_OF, *map(_model, models.values())))
+
+
+def _gather(kind: Any, models: dict[str, type[BaseModel]]) -> None:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if kind.__name__ not in models:
+            models[kind.__name__] = kind
+            for field in kind.model_fields.values():
+                _gather(field.annotation, models)
+    for each in get_args(kind):
+        _gather(each, models)
+
+
+def _model(model: type[BaseModel]) -> str:
+    told = model.__doc__ if model.__doc__ and not model.__doc__.startswith("!!!") else ""
+    rows = (
+        f"| `{name}` | {_kind_of(field.annotation)} | {_preset(field)} |"
+        for name, field in model.model_fields.items()
+    )
+    head = ("", f"## {model.__name__}", "", *([" ".join(told.split()), ""] if told else ()))
+    return "\n".join((*head, "| key | value | default |", "|---|---|---|", *rows, ""))
+
+
+def _preset(field: FieldInfo) -> str:
+    if field.is_required():
+        return "**needed**"
+    default = field.get_default(call_default_factory=True, validated_data={})
+    return (
+        "its own"
+        if isinstance(default, BaseModel)
+        else _default(field)
+        if default or default is False
+        else "none"
+    )
+
+
+def _kind_of(kind: Any) -> str:
+    """A type in words: `list of Line`, `` `before` or `after` ``."""
+    inner = [each for each in get_args(kind) if each not in (Ellipsis, type(None))]
+    origin = get_origin(kind)
+    if origin is Literal:
+        return " or ".join(f"`{each}`" if each else '`""`' for each in inner)
+    if origin is tuple:
+        return f"list of {_kind_of(inner[0])}"
+    if origin is dict:
+        return f"table of {_kind_of(inner[1])} by {_kind_of(inner[0])}"
+    if origin is Annotated:
+        return _kind_of(inner[0])
+    if origin is not None:
+        return " or ".join(_kind_of(each) for each in inner)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return " or ".join(f"`{each.value}`" for each in kind)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return f"[{kind.__name__}](#{kind.__name__.lower()})"
+    return {str: "text", int: "number", float: "number", bool: "`true` or `false`"}[kind]
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "commands.md": commands,
     "permissions.md": permissions,
+    "policy.md": policy,
 }
 
 

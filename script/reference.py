@@ -47,9 +47,9 @@ of staff and has no cell yet."""
 
 
 KEYS_OF = """\
-What a city's file may say; `hotline policy check FILE` says whether it does, [the how-to](../howto/policy.md) what
-it means. A code is of small letters, digits and `_`. A table of something `by` code is `[hours.quay]`, a list of
-tables `[[lines]]`."""
+What a city's file may say; `hotline policy check FILE` says whether it does, [the how-to](../howto/policy.md)
+what it means. Codes are of small letters, digits and `_`. A table by code is written as `[hours.quay]`, a
+list of tables as `[[lines]]`."""
 
 
 def settings() -> str:
@@ -101,11 +101,10 @@ def policy() -> str:
 
 
 def _gather(kind: Any, models: dict[str, type[BaseModel]]) -> None:
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        if kind.__name__ not in models:
-            models[kind.__name__] = kind
-            for field in kind.model_fields.values():
-                _gather(field.annotation, models)
+    if isinstance(kind, type) and issubclass(kind, BaseModel) and kind.__name__ not in models:
+        models[kind.__name__] = kind
+        for field in kind.model_fields.values():
+            _gather(field.annotation, models)
     for each in get_args(kind):
         _gather(each, models)
 
@@ -124,13 +123,11 @@ def _preset(field: FieldInfo) -> str:
     if field.is_required():
         return "**needed**"
     default = field.get_default(call_default_factory=True, validated_data={})
-    return (
-        "its own"
-        if isinstance(default, BaseModel)
-        else _default(field)
-        if default or default is False
-        else "none"
-    )
+    if isinstance(default, BaseModel):
+        return "its own"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    return _default(field) if default else "none"
 
 
 def _kind_of(kind: Any) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from cases import journal
+from cases import journal, known
 from cases.errors import NotAllowed, Refused
 from cases.permissions import Action, demand, rule
 from cases.sealed import listeners, missing_ticket
@@ -117,6 +117,8 @@ def _unseal(session: Session, viewer: Viewer, ticket: Ticket) -> None:
         .returning(Call.id)
     ).all()
     session.execute(delete(Named).where(or_(Named.ticket_id == ticket.id, Named.call_id.in_(freed))))
+    first = select(Call).where(Call.id.in_(freed)).order_by(Call.began_at).limit(1)
+    known.feed(session, ticket, session.scalar(first))
     allowed = rule(viewer, Action.UNSEAL, sealed=True)
     journal.append(session, viewer, "ticket.unsealed", "ticket", ticket.id, rule=allowed)
     notify(session, "board", "ticket", ticket_id=ticket.id)

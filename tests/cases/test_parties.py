@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from cases import correcting, merging, parties
+from cases import correcting, merging, parties, unsealing
 from cases.errors import NotAllowed, NotVisible, Refused
 from cases.held import held
 from cases.known import record_of
 from cases.people import create_person
 from cases.personal import mask_uscc
+from cases.sealed import keep_readers
 from cases.ticket_form import TicketForm
 from cases.tickets import change_ticket, save_ticket
 from routing.policy import Policy
@@ -191,6 +192,22 @@ def test_sealing_takes_a_code_back_from_an_enterprise_that_others_know(
         change_ticket(session, staff.agent, ticket.number, report, 1, policy)
         enterprise = only(session, Enterprise)
         assert (enterprise.name, enterprise.uscc) == ("恒泰机械", None)
+
+
+def test_what_is_unsealed_feeds_as_any_other(
+    database: Database, save: Save, staff: Staff, policy: Policy
+) -> None:
+    ticket = save(replace(HELP, kind="report", uscc=CODE), kind="complaint")
+    with database.session() as session:
+        person = create_person(session, "second", "周正", Role.DISCIPLINE, PASSWORD)
+        second = Viewer(person.id, Role.DISCIPLINE, person.name)
+        keep_readers(session, policy)
+        unsealing.ask(session, staff.discipline, ticket.number, "经核不属保密", NOW)
+        assert count(session, Caller) == 0
+        unsealing.decide(session, second, ticket.number, True, NOW)
+    with database.session() as session:
+        assert (only(session, Caller).name, only(session, Enterprise).uscc) == ("王敏", CODE)
+        assert session.get_one(Ticket, ticket.id).caller_id == only(session, Call).caller_id is not None
 
 
 def test_a_record_never_shows_what_is_sealed_not_even_to_who_is_named(

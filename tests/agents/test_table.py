@@ -355,11 +355,11 @@ def test_every_route_is_shut_to_whom_the_table_does_not_give_its_action(
         assert her.client.request(method, address).status_code == 403, name
 
 
-def test_who_has_nothing_in_the_table_has_her_own_account(staff: dict[Role, Somebody]) -> None:
+def test_who_has_a_place_begins_there_and_sees_no_other_in_the_rail(staff: dict[Role, Somebody]) -> None:
     editor = staff[Role.EDITOR].client
-    assert not any(may(staff[Role.EDITOR].viewer, action) for action in Action)
-    assert editor.get("/").headers["location"] == "/me"
-    assert re.findall(r'href="(/[a-z]+)" data-place', editor.get("/me").text) == ["/me"]
+    assert editor.get("/").headers["location"] == "/knowledge"
+    rail = re.findall(r'href="(/[a-z]+)" data-place', editor.get("/me").text)
+    assert [place for place in rail if place not in ("/notices", "/me")] == ["/knowledge"]
 
 
 def test_a_caller_is_no_member_of_staff_and_has_no_cell(site: Site) -> None:

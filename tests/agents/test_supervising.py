@@ -129,7 +129,11 @@ def test_the_tickets_page_tells_and_offers_each_what_is_hers(
     assert answer.status_code == 303
     at_unit = clerk.get(f"/tickets/{number}").text
     assert "请于今日答复" in at_unit and "限期恢复供电" in at_unit
-    assert "内部情况" not in at_unit and "/supervision" not in at_unit and f"/{number}/report" not in at_unit
+    assert (
+        "内部情况" not in at_unit
+        and f"/{number}/supervision" not in at_unit
+        and f"/{number}/report" not in at_unit
+    )
     assert "内部情况" in zhou.get(f"/tickets/{number}").text
     report = _report(site, number)
     zhou.post(f"/tickets/{number}/instruction", data={"report": str(report), "words": "由供电公司三日办结"})

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
-from cases import notices, receipts, sending
+from cases import notices, receipts, retention, sending
 from cases.errors import NotAllowed, NotVisible
 from cases.sending import Fate, NotSent, Outgoing, PerhapsSent, Post
 from cases.visible import name
@@ -195,15 +196,19 @@ def test_a_final_no_is_not_asked_again(desk: Desk) -> None:
     assert desk.states() == [Fate.FAILED]
 
 
+class Killed(BaseException):
+    """The sender's process is over while it waits."""
+
+
 def _die(_: Outgoing) -> int:
-    raise KeyboardInterrupt
+    raise Killed
 
 
 def test_a_letter_whose_sender_died_goes_again_under_the_same_key(desk: Desk) -> None:
     desk.wants()
     desk.owe()
     desk.mail.does = _die
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Killed):
         desk.turn()
     desk.mail.does = lambda _: 1
     assert desk.turn(NOW + sending.LEASE) == 0
@@ -215,7 +220,7 @@ def test_a_text_whose_sender_died_is_unsure_and_never_sent_again(desk: Desk) -> 
     desk.wants("sms")
     desk.owe()
     desk.sms.does = _die
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Killed):
         desk.turn()
     desk.turn(NOW + sending.LEASE + timedelta(seconds=1))
     desk.turn(NOW + timedelta(days=1))
@@ -317,3 +322,24 @@ def test_planning_and_sending_leave_nothing_behind(desk: Desk) -> None:
     desk.turn()
     assert set(desk.states()) == {Fate.SENT}
     assert sum(len(letter.text.splitlines()) - 1 for letter in desk.mail.had) == 26
+
+
+def test_notices_and_receipts_go_when_their_time_is_over_but_not_what_still_waits(desk: Desk) -> None:
+    desk.wants()
+    desk.owe()
+    desk.turn()
+    desk.owe("ticket.done")
+    desk.turn()
+    desk.wants("sms")
+    desk.owe()  # waits, by text
+    kinds = [kind for kind in retention.KINDS if kind.name in ("notices", "receipts")]
+    files = retention.Files(Path("/nowhere"), Path("/nowhere"))
+    keep = desk.office.policy.retention
+    for days, left in ((keep.notices - 1, 4), (keep.notices + 1, 2)):
+        with desk.office.database.session() as session:
+            for kind in kinds:
+                retention.sweep(session, kind, keep, files, NOW + timedelta(days=days))
+        with desk.office.database.session() as session:
+            assert len(session.scalars(select(Receipt)).all()) == left
+    with desk.office.database.session() as session:
+        assert session.scalars(select(Notice.person_id)).all() == [desk.office.ids["clerk"]]

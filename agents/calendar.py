@@ -1,12 +1,14 @@
 """The calendar for the administrator: a year's days that differ, years announced, notices taken in."""
 
 from calendar import Calendar as Weeks
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
+from sqlalchemy.orm import Session
 
 from agents.tickets import form_fields
 from cases import calendar
@@ -49,9 +51,8 @@ def set_day(request: Request, who: Keeper, typed: Typed) -> Response:
         works = {"works": True, "free": False, "week": day.weekday() < 5}.get(typed.get("works", ""))
         if works is None:
             raise Faulty({"works": "required"})
-        with services(request).database.session(calendar.SECONDS) as session:
-            name = typed.get("name", "").strip()
-            changed = calendar.set_day(session, who, day, name, services(request).policy, works=works)
+        name, policy = typed.get("name", "").strip(), services(request).policy
+        changed = _change(request, lambda it: calendar.set_day(it, who, day, name, policy, works=works))
     except Faulty as fault:
         return _page(request, who, None, 422, typed=typed, faults=fault.faults)
     return _page(request, who, day.year, changed=changed)
@@ -64,9 +65,10 @@ def set_year(request: Request, who: Keeper, typed: Typed) -> Response:
     try:
         if not (number.isascii() and number.isdecimal() and len(number) == 4):
             raise Faulty({"year": "year"})
-        with services(request).database.session(calendar.SECONDS) as session:
-            known = typed.get("announced") == "true"
-            changed = calendar.announce(session, who, int(number), services(request).policy, announced=known)
+        known, policy = typed.get("announced") == "true", services(request).policy
+        changed = _change(
+            request, lambda it: calendar.announce(it, who, int(number), policy, announced=known)
+        )
     except Faulty as fault:
         return _page(request, who, None, 422, typed=typed, faults=fault.faults)
     return _page(request, who, int(number), changed=changed)
@@ -77,12 +79,20 @@ def take_in(request: Request, who: Keeper, typed: Typed) -> Response:
     """A notice, all of it or nothing; what was pasted comes back with its lines at fault."""
     notice = typed.get("notice", "")
     try:
-        with services(request).database.session(calendar.SECONDS) as session:
-            policy, known = services(request).policy, bool(typed.get("announced"))
-            changed = calendar.take_in(session, who, notice, policy, announced=known)
+        known, policy = bool(typed.get("announced")), services(request).policy
+        changed = _change(request, lambda it: calendar.take_in(it, who, notice, policy, announced=known))
     except Faulty as fault:
         return _page(request, who, None, 422, typed=typed, faults=fault.faults)
     return _page(request, who, changed.first_year, changed=changed)
+
+
+def _change(request: Request, act: Callable[[Session], Changed]) -> Changed:
+    database, policy = services(request).database, services(request).policy
+    with database.session(calendar.SECONDS) as session:
+        changed = act(session)
+    with database.session(calendar.SECONDS) as session:
+        calendar.catch_up(session, changed, policy)
+    return changed
 
 
 def _day(typed: str) -> date:

@@ -46,7 +46,8 @@ class Changed:
     days: int
     years: int
     reckoned: Reckoned
-    first_year: int | None = None
+    first_year: int | None
+    before: Calendar
 
 
 def days_of(session: Session, viewer: Viewer, year: int) -> list[CalendarDay]:
@@ -128,7 +129,12 @@ def change(session: Session, viewer: Viewer, wanted: Change, policy: Policy) -> 
     _store(session, new, gone, wanted.years)
     reckoned = _follow(session, before, policy)
     told = [*(each.day.year for each in wanted.days), *(day.year for day in wanted.plain), *wanted.years]
-    return Changed(len(new) + len(gone), len(opened), reckoned, min(told, default=None))
+    return Changed(len(new) + len(gone), len(opened), reckoned, min(told, default=None), before)
+
+
+def catch_up(session: Session, changed: Changed, policy: Policy) -> None:
+    """After a change was committed: what others were just saving by the calendar of before follows, too."""
+    _follow(session, changed.before, policy)
 
 
 def seed(session: Session, policy: Policy) -> Reckoned:

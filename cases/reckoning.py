@@ -54,9 +54,8 @@ class _Kind:
 
     def rows(self, since: datetime) -> Select[Any]:
         """What may be touched, locked: no deadline depends on days after it."""
-        sealed = select(Ticket.sealed).where(Ticket.id == self.ticket_id).scalar_subquery()
-        if self.table is Ticket:
-            sealed = Ticket.sealed
+        ticket = select(Ticket.sealed).where(Ticket.id == self.ticket_id)
+        sealed = Ticket.sealed if self.table is Ticket else ticket.scalar_subquery()
         columns = (
             self.table.id,
             self.ticket_id,

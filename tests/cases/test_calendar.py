@@ -276,3 +276,22 @@ def test_what_is_sealed_follows_and_is_counted_for_nobody(
         assert moved.due_at == due + timedelta(days=1)
         (line,) = told(session, "ticket.reckoned")
         assert line.subject_id == str(moved.id)
+
+
+def test_what_was_being_saved_by_the_old_calendar_is_caught_up(
+    database: Database, staff: Staff, policy: Policy
+) -> None:
+    opened = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
+    free = Change(days=[Listed(date(2026, 11, 3), False, "")])
+    with database.session() as slow:
+        ticket = saved(slow, staff, policy, opened)
+        assert local(ticket.due_at, policy) == "2026-11-23 23:59"
+        with database.session() as session:
+            done = calendar.change(session, staff.administrator, free, policy)
+            assert done.reckoned == Reckoned()
+    for _ in range(2):  # and once more changes nothing
+        with database.session() as session:
+            calendar.catch_up(session, done, policy)
+        with database.session() as session:
+            assert local(session.scalars(select(Ticket.due_at)).one(), policy) == "2026-11-24 23:59"
+            assert len(told(session, "ticket.reckoned")) == 1

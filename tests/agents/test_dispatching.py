@@ -267,6 +267,26 @@ def test_what_is_sealed_is_sorted_by_who_is_named_for_it_and_in_nobody_else_s_li
     assert site.client("clerk").get(f"/tickets/{number}").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("address", "fields"),
+    [
+        ("/dispatch", {"tick": "x", "unit": "power"}),
+        ("/dispatch", {"tick": "\0:1", "unit": "power"}),
+        ("/dispatch", {"tick": "260101000000:99999999999", "unit": "\0"}),
+        ("/dispatch", {"tick": "260101000000:1", "unit": "power", "way": "pigeon", "list": "sort"}),
+        ("/dispatch", {"tick": "260101000000:1", "list": "\0"}),
+        ("/dispatch/undo", {"number": "\0"}),
+        ("/tickets/{number}/dispatch", {"unit": "\0", "note_9": "x", "version": "1"}),
+        ("/tickets/{number}/dispatch", {"unit": "power", "choice": "\0", "version": "1"}),
+        ("/tickets/{number}/shares/99999999999999999999/recall", {"reason": "x", "version": "1"}),
+        ("/orders/99999999999999999999/print", {}),
+    ],
+)
+def test_a_form_that_we_never_sent_is_told_calmly(site: Site, address: str, fields: dict[str, str]) -> None:
+    answer = site.client("dispatcher").post(address.format(number=_new(site)), data=fields)
+    assert answer.status_code < 500, answer.text
+
+
 def test_a_clerk_of_another_unit_gets_no_sheet(site: Site) -> None:
     number = _new(site)
     _send(site, number, unit="housing")

@@ -35,13 +35,19 @@ function notify(title, text) {
   notices().replaceChildren(box);
 }
 
-function offline() {
+/** What the shell asks by itself (data-quiet) neither tells of a fault nor clears one that is told. */
+const byItself = (event) => event.target.closest("[data-quiet]") !== null;
+
+function offline(event) {
+  if (byItself(event)) return;
   notify(notices().dataset.offline, notices().dataset.offlineRemedy);
 }
 
 document.addEventListener("htmx:sendError", offline);
 document.addEventListener("htmx:timeout", offline);
-document.addEventListener("htmx:beforeRequest", () => notices().replaceChildren());
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (!byItself(event)) notices().replaceChildren();
+});
 
 // A new page in main: focus goes to it (screen readers announce it) and it starts at its top.
 document.addEventListener("htmx:afterSettle", (event) => {

@@ -21,8 +21,9 @@ from cases.history import record_history
 from cases.offers import read_call
 from cases.permissions import Action
 from cases.visible import visible_recordings, visible_tickets
+from storage.parties import Caller
 from storage.staff import Person
-from storage.tables import Call, Caller, CallLeg, CallStep, Recording, Ticket, TicketCall
+from storage.tables import Call, CallLeg, CallStep, Recording, Ticket, TicketCall
 from storage.viewer import Viewer
 from web.login import needs, services
 from web.render import page, translate

@@ -24,8 +24,9 @@ from cases.visible import name, name_readers, visible_calls
 from routing.numbers import Number, normalise
 from routing.policy import Policy
 from storage.notify import Note, notify_all
+from storage.parties import Caller, CallerNumber
 from storage.staff import Person, PersonDuty
-from storage.tables import Call, Caller, CallerNumber, CallLeg, CallStep, Ticket, TicketCall
+from storage.tables import Call, CallLeg, CallStep, Ticket, TicketCall
 from storage.viewer import Viewer
 
 NO_NUMBER = Number("", None, "web", "")

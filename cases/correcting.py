@@ -16,8 +16,7 @@ from routing import uscc
 from routing.numbers import normalise
 from routing.policy import Policy
 from storage.base import NUMBER, USCC
-from storage.parties import Enterprise
-from storage.tables import Caller, CallerNumber
+from storage.parties import Caller, CallerNumber, Enterprise
 from storage.viewer import Viewer
 
 SCALES = ("", "micro", "small", "medium", "large")

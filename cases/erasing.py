@@ -21,9 +21,9 @@ from cases.retention import Files, remove_attachment
 from cases.states import OPEN
 from cases.visible import visible_calls, visible_tickets
 from storage.base import Base
-from storage.parties import Enterprise
+from storage.parties import Caller, CallerNumber, Enterprise
 from storage.secret import Secret
-from storage.tables import Attachment, Call, Caller, CallerNumber, CallStep, Draft, Recording, Ticket
+from storage.tables import Attachment, Call, CallStep, Draft, Recording, Ticket
 from storage.viewer import Viewer
 from storage.work import SubOrder
 

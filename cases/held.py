@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from cases import personal
 from cases.parties import calls_of, kept_caller, numbers_of, tickets_of
-from storage.parties import Enterprise
-from storage.tables import Attachment, Call, Caller, CallerNumber, Recording, Ticket
+from storage.parties import Caller, CallerNumber, Enterprise
+from storage.tables import Attachment, Call, Recording, Ticket
 from storage.viewer import Viewer
 from storage.work import Closing, Ending, Visit
 

@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Select, delete, exists, func, or_, select,
 from sqlalchemy.orm import Session
 
 from storage.base import COMPANY, NUMBER, USCC
-from storage.parties import Enterprise, MergeLog
-from storage.tables import Call, Caller, CallerNumber, Ticket, TicketCall
+from storage.parties import Caller, CallerNumber, Enterprise, MergeLog
+from storage.tables import Call, Ticket, TicketCall
 from storage.vault import installed
 
 TOLD = {"name": "caller_name", "sex": "caller_sex", "company": "company", "place": "place"}

@@ -15,8 +15,8 @@ from cases import journal
 from cases.errors import Refused
 from cases.parties import kept_caller, kept_enterprise
 from cases.permissions import Action, demand, rule
-from storage.parties import Enterprise, MergeLog
-from storage.tables import Call, Caller, CallerNumber, Ticket
+from storage.parties import Caller, CallerNumber, Enterprise, MergeLog
+from storage.tables import Call, Ticket
 from storage.viewer import Viewer
 
 Kind = Literal["caller", "enterprise"]

@@ -32,8 +32,9 @@ from cases.sealed import missing_call
 from cases.states import OPEN
 from cases.visible import OFFERED, name, visible_calls, visible_tickets
 from routing.numbers import display
+from storage.parties import Caller
 from storage.staff import PersonDuty
-from storage.tables import Call, Caller, CallLeg, Draft, Named, Ticket, TicketCall
+from storage.tables import Call, CallLeg, Draft, Named, Ticket, TicketCall
 from storage.viewer import Viewer
 
 EARLIER_CALLS = 10

@@ -17,8 +17,8 @@ from cases.lab import real_call
 from cases.permissions import Action, demand
 from cases.states import OPEN
 from cases.visible import visible_calls, visible_tickets
-from storage.parties import Enterprise
-from storage.tables import Call, Caller, CallerNumber, Ticket, TicketCall
+from storage.parties import Caller, CallerNumber, Enterprise
+from storage.tables import Call, Ticket, TicketCall
 from storage.viewer import Viewer
 
 HISTORY = 40  # calls and tickets each

@@ -19,9 +19,9 @@ from cases.offers import Pop
 from cases.permissions import Action, Scope, cell, demand, may, rule
 from cases.ticket_form import TicketForm
 from cases.visible import reaches, visible_calls, visible_tickets
-from storage.parties import Enterprise
+from storage.parties import Caller, CallerNumber, Enterprise
 from storage.staff import PersonDuty
-from storage.tables import Call, Caller, CallerNumber, CallStep, Ticket
+from storage.tables import Call, CallStep, Ticket
 from storage.viewer import Viewer
 
 HIDDEN = "****"

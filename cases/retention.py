@@ -20,19 +20,9 @@ from cases.states import OPEN
 from routing.policy import Retention
 from storage.base import Base
 from storage.notices import Notice, Receipt
-from storage.parties import Enterprise
+from storage.parties import Caller, Enterprise
 from storage.staff import WebSession
-from storage.tables import (
-    Attachment,
-    Call,
-    Caller,
-    Draft,
-    Outbox,
-    Recording,
-    Ticket,
-    TicketCall,
-    TicketNumber,
-)
+from storage.tables import Attachment, Call, Draft, Outbox, Recording, Ticket, TicketCall, TicketNumber
 
 BATCH = 100
 OWED = ("waiting", "sending")  # receipts of what has yet to be sent

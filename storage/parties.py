@@ -1,13 +1,42 @@
-"""The tables of enterprises, and of what was merged. A caller's own: storage/tables.py."""
+"""The tables of callers and enterprises, and of what was merged."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, text
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.base import COMPANY, NOW, NUMBER, RANDOM_ID, USCC, Base
+from storage.base import COMPANY, NAME, NOW, NUMBER, RANDOM_ID, USCC, Base
 from storage.secret import EMPTY, Secret, found_by
+
+
+class Caller(Base):
+    """Somebody who called before, as far as known. `merged_into`: this one is found as that one."""
+
+    __tablename__ = "caller"
+    __table_args__ = (found_by("ix_caller_name", "name"), found_by("ix_caller_company", "company"))
+    id: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, server_default=RANDOM_ID
+    )
+    name: Mapped[str] = mapped_column(Secret("caller.name", NAME), server_default=EMPTY)
+    sex: Mapped[str] = mapped_column(server_default="")
+    company: Mapped[str] = mapped_column(Secret("caller.company", COMPANY), server_default=EMPTY)
+    enterprise_id: Mapped[int | None] = mapped_column(ForeignKey("enterprise.id"), index=True)
+    tags: Mapped[list[str]] = mapped_column(ARRAY(String), server_default="{}")  # codes of the policy
+    merged_into: Mapped[int | None] = mapped_column(ForeignKey("caller.id"), index=True)
+    place: Mapped[str] = mapped_column(Secret("caller.place"), server_default=EMPTY)
+    note: Mapped[str] = mapped_column(Secret("caller.note"), server_default=EMPTY)
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    changed_at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+
+
+class CallerNumber(Base):
+    __tablename__ = "caller_number"
+    __table_args__ = (found_by("uq_caller_number_number", "number", unique=True),)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    number: Mapped[str] = mapped_column(Secret("caller_number.number", NUMBER))  # see routing/numbers.py
+    caller_id: Mapped[int] = mapped_column(ForeignKey("caller.id"), index=True)
 
 
 class Enterprise(Base):

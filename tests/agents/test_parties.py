@@ -12,8 +12,8 @@ from cases.states import State
 from cases.ticket_form import TicketForm
 from cases.tickets import save_ticket
 from routing.policy import load
-from storage.parties import Enterprise
-from storage.tables import Caller, CallerNumber, Journal, Ticket
+from storage.parties import Caller, CallerNumber, Enterprise
+from storage.tables import Journal, Ticket
 from storage.viewer import Role, Viewer
 from tests.web.site import PASSWORD, POLICY, Site, ring
 

@@ -17,9 +17,9 @@ from cases.tickets import save_ticket
 from routing.policy import Policy
 from storage.base import Base
 from storage.database import Database
-from storage.parties import Enterprise
+from storage.parties import Caller, CallerNumber, Enterprise
 from storage.secret import Secret
-from storage.tables import Call, Caller, CallerNumber, Ticket
+from storage.tables import Call, Ticket
 from storage.viewer import Role, Viewer
 from storage.work import SubOrder
 from tests.cases.conftest import NOW, PASSWORD, NewCall, Staff

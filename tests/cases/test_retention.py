@@ -20,11 +20,10 @@ from storage import files, vault
 from storage.base import Base
 from storage.database import Database
 from storage.files import Writing, content, writing
+from storage.parties import Caller, CallerNumber
 from storage.tables import (
     Attachment,
     Call,
-    Caller,
-    CallerNumber,
     CallStep,
     Draft,
     Hold,

@@ -20,8 +20,9 @@ from cases.tickets import TicketSearch, change_ticket, list_tickets, open_ticket
 from cases.visible import name, visible_recordings
 from routing.policy import Policy
 from storage.database import Database
+from storage.parties import Caller, CallerNumber
 from storage.staff import Person
-from storage.tables import Call, Caller, CallerNumber, Journal, Named, Recording, Ticket
+from storage.tables import Call, Journal, Named, Recording, Ticket
 from storage.viewer import Role, Viewer
 from tests.cases.conftest import NOW, PASSWORD, NewCall, Staff
 

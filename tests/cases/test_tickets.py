@@ -21,7 +21,8 @@ from cases.ticket_form import TicketForm
 from cases.tickets import TicketSearch, change_ticket, list_tickets, open_ticket, save_ticket
 from routing.policy import Policy
 from storage.database import Database, DatabaseAway
-from storage.tables import Call, Caller, Journal, Outbox, Ticket, TicketCall, TicketNumber
+from storage.parties import Caller
+from storage.tables import Call, Journal, Outbox, Ticket, TicketCall, TicketNumber
 from tests.cases.conftest import NOW, NewCall, Staff
 
 FORM = TicketForm(

@@ -25,7 +25,8 @@ from cases.visible import visible_calls, visible_recordings, visible_tickets
 from routing.policy import Policy
 from storage.base import Base
 from storage.database import Database
-from storage.tables import Call, Caller, Journal, Outbox, Recording, Ticket
+from storage.parties import Caller
+from storage.tables import Call, Journal, Outbox, Recording, Ticket
 from storage.viewer import COMMAND_LINE, Role, Viewer
 from tests.cases.conftest import NOW, NewCall, Staff
 

@@ -15,7 +15,7 @@ import structlog
 from hotline import logs
 from hotline.logs import KEPT_FILES, configure, short, worth_telling
 from storage.database import Database
-from storage.tables import CallerNumber
+from storage.parties import CallerNumber
 from tests.web.site import PASSWORD, Site, site
 
 __all__ = ["site"]

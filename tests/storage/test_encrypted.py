@@ -12,8 +12,9 @@ from sqlalchemy import create_engine, make_url, select
 
 from storage import migrate
 from storage.database import Database
+from storage.parties import Caller, CallerNumber
 from storage.server import EmbeddedServer
-from storage.tables import Call, Caller, CallerNumber, CallStep, Draft, Ticket
+from storage.tables import Call, CallStep, Draft, Ticket
 
 ROWS = 1203  # more than one batch, and a part of one
 AT = datetime(2026, 9, 18, tzinfo=UTC)

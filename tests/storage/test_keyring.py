@@ -10,8 +10,9 @@ from sqlalchemy import select, text, update
 
 from storage import keyring, vault
 from storage.database import Database
+from storage.parties import Caller, CallerNumber
 from storage.server import EmbeddedServer
-from storage.tables import Call, Caller, CallerNumber, Ticket, VaultKey
+from storage.tables import Call, Ticket, VaultKey
 from storage.vault import NOTICE, VaultError, installed
 from tests.storage.test_secret import HERS, OTHERS, a_call, a_ticket
 

@@ -10,7 +10,8 @@ from sqlalchemy.orm import aliased
 
 from routing.numbers import normalise
 from storage.database import Database
-from storage.tables import Call, Caller, CallerNumber, Ticket
+from storage.parties import Caller, CallerNumber
+from storage.tables import Call, Ticket
 from storage.vault import Vault, VaultError, installed
 
 NOW = datetime(2026, 9, 18, tzinfo=UTC)

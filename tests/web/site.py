@@ -26,8 +26,9 @@ from cases import calls, deadlines, people, recordings, tickets
 from routing.policy import Policy, load
 from storage.database import Database
 from storage.notify import listen
+from storage.parties import Caller, CallerNumber
 from storage.server import EmbeddedServer
-from storage.tables import Caller, CallerNumber, Recording
+from storage.tables import Recording
 from storage.viewer import Role, Viewer
 from web.app import create_app
 from web.services import Services

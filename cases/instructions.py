@@ -83,8 +83,7 @@ def report_by_clock(session: Session, ticket: Ticket, now: datetime, leader_id: 
     Who has it before him already, or must not know of it, is passed over.
     """
     for leader in _leaders_of(session, ticket, leader_id):
-        sealed_to_him = ticket.sealed and not _is_named(session, ticket, leader.id)
-        if sealed_to_him or _waiting(session, ticket, leader.id) is not None:
+        if _waiting(session, ticket, leader.id) is not None:
             continue
         if reaches(session, viewer_of(session, leader), Action.INSTRUCT, ticket):
             row = _reported(session, ticket, leader.id, "", None, now)

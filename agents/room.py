@@ -127,6 +127,14 @@ def room() -> Room:
         mine="notices_part.html",
         badges="/notices/badge",
         scripts=("built/phone.js", "player.js", "knowledge.js", "dispatch.js"),
-        styles=("desk.css", "cases.css", "dispatch.css", "orders.css", "supervision.css", "knowledge.css", "calendar.css"),
+        styles=(
+            "desk.css",
+            "cases.css",
+            "dispatch.css",
+            "orders.css",
+            "supervision.css",
+            "knowledge.css",
+            "calendar.css",
+        ),
         starts=STARTS,
     )

@@ -14,10 +14,10 @@ from tests.hotline.city import City, Running, wait_for
 
 
 @contextmanager
-def new_city() -> Iterator[City]:
+def new_city(*, laid_out: bool = True) -> Iterator[City]:
     home = Path(tempfile.mkdtemp(prefix="hl-", dir="/tmp"))
     home.chmod(0o711)  # as root the servers run as another user
-    city = City(home)
+    city = City(home, laid_out=laid_out)
     try:
         yield city
     finally:
@@ -30,7 +30,7 @@ def new_city() -> Iterator[City]:
 @pytest.fixture
 def city() -> Iterator[City]:
     """A home where nothing runs yet."""
-    with new_city() as city:
+    with new_city(laid_out=False) as city:
         yield city
 
 

@@ -30,6 +30,13 @@ def new_city(*, laid_out: bool = True) -> Iterator[City]:
 @pytest.fixture
 def city() -> Iterator[City]:
     """A home where nothing runs yet."""
+    with new_city() as city:
+        yield city
+
+
+@pytest.fixture
+def new_home() -> Iterator[City]:
+    """A home where nothing ever ran."""
     with new_city(laid_out=False) as city:
         yield city
 

@@ -12,6 +12,7 @@ from storage.tables import Call
 from storage.viewer import Role, Viewer
 from telephony.ami import AmiError, AmiLink
 from telephony.channels import Channels, is_callers
+from web.answers import AWAY
 from web.faults import Refused
 from web.login import needs, services
 from web.render import translate
@@ -20,7 +21,7 @@ router = APIRouter()
 RING_SECONDS = 20
 
 
-@router.post("/desk/calls/{call_id}/leader")
+@router.post("/desk/calls/{call_id}/leader", responses=AWAY)
 def call_leader(
     request: Request, who: Annotated[Viewer, Depends(needs(Action.TAKE_CALLS))], call_id: str
 ) -> dict[str, str]:

@@ -78,6 +78,11 @@ def verifies(person: Person | None, password: str) -> bool:
     return person is not None
 
 
+def hash_password(password: str) -> str:
+    """As `person.password_hash` keeps it."""
+    return hasher.hash(password)
+
+
 def begin(
     session: Session, login: str, password: str, address: str = "", user_agent: str = ""
 ) -> Begun | None:

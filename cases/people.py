@@ -29,12 +29,13 @@ def create_person(
     lines: Sequence[str] = (),
     *,
     demo: bool = False,
+    password_hash: str = "",
 ) -> Person:
     """Add a member of staff; with an extension comes a phone. Raises Refused.
 
     `unit`: the code of the unit she belongs to, without which a clerk sees nothing; `lines`: the published
     numbers that she leads. `demo`: she is of the demo city, whose password is known to all; real people and
-    she are never in one hotline.
+    she are never in one hotline. `password_hash`: the password's, where it is known already.
     """
     login = login.strip().lower()
     belongs_to = units.by_code(session, unit) if unit else None
@@ -48,7 +49,7 @@ def create_person(
         login=login,
         name=name.strip(),
         role=role.value,
-        password_hash=logins.hasher.hash(password),
+        password_hash=password_hash or logins.hash_password(password),
         extension=extension,
         endpoint=f"e{secrets.token_hex(4)}" if extension else None,
         phone=phone if extension else "none",
@@ -121,7 +122,7 @@ def lab_agent(session: Session, password: str) -> Person:
             session, LAB_LOGIN, LAB_NAME, Role.AGENT, password, extension, demo=is_demo(session)
         )
         person.endpoint = lab.AGENT
-    person.active, person.password_hash = True, logins.hasher.hash(password)
+    person.active, person.password_hash = True, logins.hash_password(password)
     logins.end_all(session, person.id)
     return person
 
@@ -131,7 +132,7 @@ def set_password(session: Session, login: str, password: str, by: Viewer | None 
     person = by_login(session, login)
     if len(password) < SHORTEST_PASSWORD:
         raise Refused({"password": "too_short"})
-    person.password_hash = logins.hasher.hash(password)
+    person.password_hash = logins.hash_password(password)
     logins.end_all(session, person.id)
     journal.append(session, by, "person.password_set", "person", person.id, rule=_rule(by))
     return person

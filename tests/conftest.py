@@ -16,6 +16,7 @@ from storage.base import Base
 from storage.database import Database
 from storage.migrate import upgrade
 from storage.server import EmbeddedServer
+from tests.hotline import laid_out
 
 # The files that take longest, longest first: begun last, one of them would keep all other workers waiting.
 LONG = (
@@ -28,6 +29,11 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the last to leave
+        laid_out.remove()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from hotline.settings import home_folder
+from tests.hotline.laid_out import furnish
 from tests.real.ports import free_port, free_range
 from tests.real.waiting import until
 
@@ -23,10 +24,14 @@ def wait_for(condition: Callable[[], object], what: str = "it") -> None:
 
 
 class City:
-    """A home with ports of its own, and the `hotline` commands on it."""
+    """A home with ports of its own, and the `hotline` commands on it.
 
-    def __init__(self, home: Path) -> None:
+    `laid_out`: its demo city is a copy of one that is there already, as on any day but the first.
+    """
+
+    def __init__(self, home: Path, *, laid_out: bool = True) -> None:
         self.home = home
+        self.laid_out = laid_out
         self.ports = {name: free_port() for name in PORTS}
         rtp = free_range(100)
         self.environment = {
@@ -52,6 +57,8 @@ class City:
         )
 
     def up(self) -> "Running":
+        if self.laid_out:
+            furnish(self.home, self.environment)
         return Running(
             subprocess.Popen(
                 self._argv("up"),

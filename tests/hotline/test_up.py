@@ -75,7 +75,8 @@ def test_the_configuration_is_rendered_and_reloaded_without_ending_asterisk(city
     assert city.processes() == before
 
 
-def test_ctrl_c_stops_all_of_it_and_a_second_start_finds_the_same_people(city: City) -> None:
+def test_ctrl_c_stops_all_of_it_and_a_second_start_finds_the_same_people(new_home: City) -> None:
+    city = new_home
     running = city.up().wait_up()
     logins = re.findall(r"log in as +(\S+)", running.said)
     assert running.stop() == 0, running.said

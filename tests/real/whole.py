@@ -13,6 +13,7 @@ from pathlib import Path
 from hotline.home import Home
 from hotline.settings import CHECKOUT, Settings
 from telephony.asterisk import AsteriskServer, find
+from tests.hotline.laid_out import furnish
 from tests.real.asterisk_lab import TRUNK, short_folder
 from tests.real.ports import free_port, free_range
 from tests.real.running import Running
@@ -61,6 +62,7 @@ class Whole(Running):
     def start(self) -> "Whole":
         """Bring everything up; AssertionError with what it said when it does not come up."""
         self.killed = False
+        furnish(self.home.path, self.environment)
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "hotline.cli", "up"],

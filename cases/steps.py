@@ -58,9 +58,7 @@ def demand_decider(viewer: Viewer, ticket: Ticket, decision: Decision, policy: P
 
 def is_decider(viewer: Viewer, ticket: Ticket, decision: Decision, policy: Policy) -> bool:
     """As `demand_decider`; whether she reaches the ticket is another question."""
-    return viewer.role.value == policy.decides(decision) or (
-        ticket.sealed and viewer.role is Role.DISCIPLINE
-    )
+    return viewer.role.value == policy.decides(decision) or (ticket.sealed and viewer.role is Role.DISCIPLINE)
 
 
 def same(ticket: Ticket | SubOrder, version: int | None, yours: object) -> None:

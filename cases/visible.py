@@ -183,9 +183,7 @@ def _tickets(viewer: Viewer, scope: Scope) -> ColumnElement[bool] | None:
         case Scope.OWN:
             return Ticket.created_by == viewer.person_id
         case Scope.LINE:
-            reported = exists().where(
-                _Report.ticket_id == Ticket.id, _Report.leader_id.in_(_hers(viewer))
-            )
+            reported = exists().where(_Report.ticket_id == Ticket.id, _Report.leader_id.in_(_hers(viewer)))
             by_line = exists().where(
                 _Link.ticket_id == Ticket.id, _Call.id == _Link.call_id, _Call.line.in_(viewer.lines)
             )

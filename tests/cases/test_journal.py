@@ -74,9 +74,12 @@ def test_a_matter_is_named_in_a_detail_by_the_one_word_that_hides_it() -> None:
         assert not names & {"call_id", "ticket_id", "number", "name", "caller"}, file
 
 
+OWN_ACCOUNT = ("cases/logins.py", "cases/totp.py", "cases/notice_settings.py")
+
+
 def test_who_acts_notes_the_rule_but_for_her_own_account() -> None:
     for file, call in calls_of_append():
-        if file in ("cases/logins.py", "cases/totp.py") or ast.unparse(call.args[1]) == "None":
+        if file in OWN_ACCOUNT or ast.unparse(call.args[1]) == "None":
             continue
         assert "rule" in {keyword.arg for keyword in call.keywords}, f"{file}: {ast.unparse(call.args[2])}"
 

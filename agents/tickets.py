@@ -13,7 +13,7 @@ from agents.filters import Filter, Wanted, list_page
 from agents.people import names_of
 from agents.recordings import players
 from agents.ticket_parts import PARTS, Again, version_of
-from cases import personal
+from cases import personal, timeline
 from cases.deadlines import say_rule
 from cases.errors import Conflict
 from cases.errors import Refused as Faulty
@@ -166,9 +166,12 @@ def page_of(
             "asked": asked,
             "due": due_state(ticket),
             "rule": say_rule(ticket.due_rule, policy, look(request).language) if ticket.due_rule else "",
-            "calls": [(call, [p for p in heard if p.recording.call_id == call.id]) for call in record.calls],
-            "names": names_of(session, {ticket.created_by, *(call.agent_id for call in record.calls)}),
-            "history": record_history(session, who, "ticket", ticket.id),
+            "heard": {
+                call.id: [each for each in heard if each.recording.call_id == call.id]
+                for call in record.calls
+            },
+            "names": names_of(session, {ticket.created_by}),
+            "story": timeline.story(session, who, record),
             "units": units.shown(session, ticket),
             "recusals": recusals.shown(session, who, ticket),
             "sealed": sealed.shown(session, who, ticket),

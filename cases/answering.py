@@ -45,8 +45,8 @@ def answer_directly(
         faults["entry"] = "unknown"
     _raise(faults)
     ticket.answer = answer
-    _end(session, viewer, ticket, Ending(kind="answered", words=answer), now)
-    detail = {"entry": int(entry)} if entry else {}
+    detail = _end(session, viewer, ticket, Ending(kind="answered", words=answer), now)
+    detail |= {"entry": int(entry)} if entry else {}
     step(session, viewer, ticket, Event.FINISH, Action.WRITE_TICKETS, now, **detail)
     owe_caller(session, ticket, "ticket.done")
     return ticket
@@ -71,8 +71,8 @@ def refuse(
     ticket = _locked(session, viewer, number, Action.SORT, Event.REFUSE, version)
     demand_decider(viewer, ticket, "refusal", policy)
     _raise(_ground(ground, policy.handling.refusal_grounds) | _text("words", words))
-    _end(session, viewer, ticket, Ending(kind="refused", ground=ground, words=words), now)
-    step(session, viewer, ticket, Event.REFUSE, Action.SORT, now, ground=ground)
+    said = _end(session, viewer, ticket, Ending(kind="refused", ground=ground, words=words), now)
+    step(session, viewer, ticket, Event.REFUSE, Action.SORT, now, ground=ground, **said)
     owe_caller(session, ticket, "ticket.refused")
     return ticket
 
@@ -95,9 +95,9 @@ def transfer(
     ticket = _locked(session, viewer, number, Action.SORT, Event.TRANSFER, version)
     _raise(_ground(ground, policy.handling.transfer_grounds) | _text("words", words, must=False))
     ending = Ending(kind="transferred", ground=ground, words=words, to_number=policy.outside_scope_number)
-    _end(session, viewer, ticket, ending, now)
+    said = _end(session, viewer, ticket, ending, now)
     to = policy.outside_scope_number
-    step(session, viewer, ticket, Event.TRANSFER, Action.SORT, now, ground=ground, to=to)
+    step(session, viewer, ticket, Event.TRANSFER, Action.SORT, now, ground=ground, to=to, **said)
     owe_caller(session, ticket, "ticket.transferred")
     return ticket
 
@@ -114,7 +114,7 @@ def note_receipt(
     ending = current(session, ticket)
     assert ending is not None
     ending.receipt, ending.receipt_at = receipt, now
-    touch(session, viewer, ticket, "ticket.receipt", Action.SORT, now)
+    touch(session, viewer, ticket, "ticket.receipt", Action.SORT, now, ending=ending.id)
     return ticket
 
 
@@ -139,8 +139,8 @@ def withdraw(
         raise Refused({"event": "leads_others"})
     _raise(_ground(ground, policy.handling.withdrawal_grounds) | _text("words", words, must=False))
     dispatch.take_all_back(session, viewer, ticket, Action.WRITE_TICKETS, policy, now, why="withdrawn")
-    _end(session, viewer, ticket, Ending(kind="withdrawn", ground=ground, words=words), now)
-    step(session, viewer, ticket, Event.WITHDRAW, Action.WRITE_TICKETS, now, ground=ground)
+    said = _end(session, viewer, ticket, Ending(kind="withdrawn", ground=ground, words=words), now)
+    step(session, viewer, ticket, Event.WITHDRAW, Action.WRITE_TICKETS, now, ground=ground, **said)
     return ticket
 
 
@@ -160,8 +160,10 @@ def reopen(
     """
     ticket = _locked(session, viewer, number, Action.WRITE_TICKETS, Event.REOPEN, version)
     _raise(_text("why", why))
-    session.add(TicketNote(ticket_id=ticket.id, kind="reopened", text=why, by_id=viewer.person_id, at=now))
-    begin_again(session, viewer, ticket, Event.REOPEN, Action.WRITE_TICKETS, policy, now)
+    note = TicketNote(ticket_id=ticket.id, kind="reopened", text=why, by_id=viewer.person_id, at=now)
+    session.add(note)
+    session.flush()
+    begin_again(session, viewer, ticket, Event.REOPEN, Action.WRITE_TICKETS, policy, now, note=note.id)
     return ticket
 
 
@@ -173,9 +175,10 @@ def begin_again(
     action: Action,
     policy: Policy,
     now: datetime,
+    **detail: int,
 ) -> None:
     """The step back to sorting, with a locked ticket: how it had ended is undone. Raises Refused."""
-    step(session, viewer, ticket, event, action, now)
+    step(session, viewer, ticket, event, action, now, **detail)
     ended = Ending.ticket_id == ticket.id, Ending.undone_at.is_(None)
     session.execute(update(Ending).where(*ended).values(undone_at=now))
     new_deadline(session, ticket, policy, now)
@@ -204,9 +207,12 @@ def _locked(
     return ticket
 
 
-def _end(session: Session, viewer: Viewer, ticket: Ticket, ending: Ending, now: datetime) -> None:
+def _end(session: Session, viewer: Viewer, ticket: Ticket, ending: Ending, now: datetime) -> dict[str, int]:
+    """Returns what the journal says of it."""
     ending.ticket_id, ending.by_id, ending.at = ticket.id, viewer.person_id, now
     session.add(ending)
+    session.flush()
+    return {"ending": ending.id}
 
 
 def _ground(code: str, known: Iterable[Reason]) -> dict[str, str]:

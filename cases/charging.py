@@ -32,5 +32,7 @@ def note_told(
     note = TicketNote(ticket_id=ticket.id, order_id=order.id, kind="charge", text=told)
     note.call_id, note.by_id, note.at = call_id or None, viewer.person_id, now
     session.add(note)
-    touch(session, viewer, ticket, "order.told", Action.CHARGE_UNITS, now, order=order.id, call=call_id)
+    session.flush()
+    noted = {"order": order.id, "unit": order.unit_id, "note": note.id, "call": call_id}
+    touch(session, viewer, ticket, "order.told", Action.CHARGE_UNITS, now, **noted)
     return note

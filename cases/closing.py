@@ -97,7 +97,7 @@ def audit(
     closing.decision = "approved" if verdict == "approve" else "sent_back"
     closing.remark, closing.decided_by, closing.decided_at = remark, viewer.person_id, now
     if verdict == "approve":
-        _approve(session, viewer, ticket, policy, now)
+        _approve(session, viewer, ticket, closing, policy, now)
         return ticket
     step(session, viewer, ticket, Event.SEND_BACK, Action.DECIDE, now, closing=closing.id)
     shares.redo(session, viewer, ticket, Action.DECIDE, policy, now)
@@ -159,13 +159,15 @@ def _check_verdict(verdict: str, remark: str) -> None:
         raise Refused(faults)
 
 
-def _approve(session: Session, viewer: Viewer, ticket: Ticket, policy: Policy, now: datetime) -> None:
+def _approve(
+    session: Session, viewer: Viewer, ticket: Ticket, closing: Closing, policy: Policy, now: datetime
+) -> None:
     shares.finish(session, viewer, ticket, Action.DECIDE, now)
     reachable = ticket.contact_number or ticket.calling_number
     if not (ticket.reply_wanted and reachable):
-        step(session, viewer, ticket, Event.RELEASE, Action.DECIDE, now)
+        step(session, viewer, ticket, Event.RELEASE, Action.DECIDE, now, closing=closing.id)
     else:
-        step(session, viewer, ticket, Event.APPROVE, Action.DECIDE, now)
+        step(session, viewer, ticket, Event.APPROVE, Action.DECIDE, now, closing=closing.id)
         due = limit_due(now, policy.handling.visit_within, policy, load_calendar(session))
         ticket.visit_due_at, ticket.visit_due_provisional, ticket.waits_until = due.at, due.provisional, None
         outbox.put(session, "visit.due", {"ticket_id": ticket.id})

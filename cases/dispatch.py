@@ -93,15 +93,6 @@ def send(
     chosen = _checked(session, ticket, shares)
     _check_lead(session, ticket, shares)
     _choose(ticket, choice, policy)
-    step(
-        session,
-        viewer,
-        ticket,
-        Event.DISPATCH,
-        Action.CHARGE_UNITS,
-        now,
-        units=[share.unit_code for share in shares],
-    )
     due = reckon(ticket, ticket.due_choice, policy, load_calendar(session), now)
     if ticket.sent_at is None:
         ticket.sent_at = now
@@ -119,6 +110,9 @@ def send(
         owed = {"ticket_id": ticket.id, "order_id": order.id}
         outbox.put(session, "order.sent", owed, now + undo_within(policy))
         orders.append(order)
+    told = {"units": [share.unit_code for share in shares], "orders": [order.id for order in orders]}
+    told["parts"] = [share.part for share in shares]
+    step(session, viewer, ticket, Event.DISPATCH, Action.CHARGE_UNITS, now, **told)
     return orders
 
 
@@ -295,9 +289,11 @@ def recall(
     told = TicketNote(ticket_id=ticket.id, order_id=order.id, kind="recall", text=reason)
     told.by_id, told.at = viewer.person_id, now
     session.add(told)
+    session.flush()
     for each in _with_passed_down(session, order):
         had_left = not _unsend(session, each, policy)
-        _take_back(session, viewer, ticket, each, Action.CHARGE_UNITS, now, why="recalled")
+        noted = {"note": told.id} if each is order else {}
+        _take_back(session, viewer, ticket, each, Action.CHARGE_UNITS, now, why="recalled", **noted)
         if had_left:
             outbox.put(session, "order.recalled", {"ticket_id": ticket.id, "order_id": each.id})
     _nobody_left(session, viewer, ticket, Action.CHARGE_UNITS, now)
@@ -366,6 +362,7 @@ def _take_back(
     action: Action,
     now: datetime,
     why: str,
+    **detail: int,
 ) -> None:
     """The unit has it no more: nobody there is named for it, and what it asked needs no answer."""
     order.ended_at = now
@@ -373,7 +370,7 @@ def _take_back(
     session.execute(update(UnitRequest).where(*asked).values(decision="lapsed", decided_at=now))
     if ticket.sealed:
         units.unname_clerks(session, ticket, order.unit_id)
-    turn(session, viewer, ticket, order, Turn.RECALL, action, now, why=why)
+    turn(session, viewer, ticket, order, Turn.RECALL, action, now, why=why, **detail)
 
 
 def _nobody_left(session: Session, viewer: Viewer, ticket: Ticket, action: Action, now: datetime) -> None:

@@ -63,12 +63,12 @@ def reply(
     for name in ("account", "public_reply", "why_unsolved"):  # over what a mask hid of her earlier words
         said[name] = unmasked(str(said[name]), getattr(order, name), ticket)
     words = "\n\n".join(filter(None, (str(said["account"]), str(said["public_reply"]))))
-    note_on(session, viewer, order, "reply", words, now)
+    note = note_on(session, viewer, order, "reply", words, now)
     for column, value in said.items():
         setattr(order, column, value)
     order.replied_at, order.replied_by = now, viewer.person_id
     lapse(session, order, now)
-    turn(session, viewer, ticket, order, Turn.REPLY, Action.HANDLE, now)
+    turn(session, viewer, ticket, order, Turn.REPLY, Action.HANDLE, now, note=note.id)
     return order
 
 
@@ -78,7 +78,7 @@ def note_progress(session: Session, viewer: Viewer, order_id: int, text: str, no
     at_work(order)
     check_text("text", text)
     note = note_on(session, viewer, order, "progress", text, now)
-    told = {"order": order.id, "unit": order.unit_id}
+    told = {"order": order.id, "unit": order.unit_id, "note": note.id}
     tell(session, viewer, ticket, "order.progress", Action.HANDLE, **told)
     return note
 
@@ -143,7 +143,8 @@ def object_(
     request = UnitRequest(order_id=order.id, kind="objection", choice=choice, ground=ground)
     request.unit_id = unit.id if unit else None
     _ask(session, viewer, request, now)
-    turn(session, viewer, ticket, order, Turn.OBJECT, Action.HANDLE, now, ground=choice)
+    said = {"ground": choice, "request": request.id}
+    turn(session, viewer, ticket, order, Turn.OBJECT, Action.HANDLE, now, **said)
     outbox.put(session, "order.objected", _ids(ticket, request))
     return request
 
@@ -197,7 +198,7 @@ def ask_extension(
     request.due_after = limit_due(order.due_at, chosen, policy, load_calendar(session)).at
     _ask(session, viewer, request, now)
     order.version += 1
-    told = {"order": order.id, "unit": order.unit_id, "choice": choice}
+    told = {"order": order.id, "unit": order.unit_id, "choice": choice, "request": request.id}
     tell(session, viewer, ticket, "order.extension_asked", Action.HANDLE, **told)
     outbox.put(session, "extension.asked", _ids(ticket, request))
     return request
@@ -277,6 +278,7 @@ def note_on(
     note = TicketNote(ticket_id=order.ticket_id, order_id=order.id, kind=kind, text=text)
     note.by_id, note.at = viewer.person_id, at
     session.add(note)
+    session.flush()
     return note
 
 

@@ -78,8 +78,8 @@ def send_back(
     ticket, child = _passed_down(session, viewer, order_id, version, why)
     after_turn(Order(child.state), Turn.REDO)
     check_text("text", why)
-    note_on(session, viewer, child, "remark", why, now)
-    _redo(session, viewer, ticket, child, now)
+    note = note_on(session, viewer, child, "remark", why, now)
+    _redo(session, viewer, ticket, child, now, note=note.id)
     outbox.put(session, "order.sent", {"ticket_id": ticket.id, "order_id": child.id})
     return child
 
@@ -97,10 +97,10 @@ def take_back(
     ticket, child = _passed_down(session, viewer, order_id, version, why)
     after_turn(Order(child.state), Turn.RECALL)
     check_text("text", why)
-    note_on(session, viewer, child, "recall", why, now)
+    note = note_on(session, viewer, child, "recall", why, now)
     child.ended_at = now
     lapse(session, child, now)
-    turn(session, viewer, ticket, child, Turn.RECALL, Action.HANDLE, now, why="above")
+    turn(session, viewer, ticket, child, Turn.RECALL, Action.HANDLE, now, why="above", note=note.id)
     outbox.put(session, "order.recalled", {"ticket_id": ticket.id, "order_id": child.id})
     return child
 
@@ -121,8 +121,10 @@ def _passed_down(
     return ticket, child
 
 
-def _redo(session: Session, viewer: Viewer, ticket: Ticket, order: SubOrder, now: datetime) -> None:
-    turn(session, viewer, ticket, order, Turn.REDO, Action.HANDLE, now)
+def _redo(
+    session: Session, viewer: Viewer, ticket: Ticket, order: SubOrder, now: datetime, **detail: int
+) -> None:
+    turn(session, viewer, ticket, order, Turn.REDO, Action.HANDLE, now, **detail)
     order.redone += 1
     order.ended_at = order.replied_at = order.replied_by = None
 

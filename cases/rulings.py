@@ -51,13 +51,13 @@ def rule_objection(
         _decide(request, viewer, "refused", remark, now)
         order.designated = True
         order.taken_at = order.taken_at or now
-        turn(session, viewer, ticket, order, Turn.OVERRULE, Action.DECIDE, now)
+        turn(session, viewer, ticket, order, Turn.OVERRULE, Action.DECIDE, now, request=request.id)
     else:
         _decide(request, viewer, "granted", remark, now)
         order.ended_at = now
         if ticket.sealed:
             units.unname_clerks(session, ticket, order.unit_id)
-        turn(session, viewer, ticket, order, Turn.UPHOLD, Action.DECIDE, now)
+        turn(session, viewer, ticket, order, Turn.UPHOLD, Action.DECIDE, now, request=request.id)
         _returned(session, viewer, ticket, policy, now)
     outbox.put(session, "order.ruled", _ids(ticket, request))
     return request
@@ -85,7 +85,7 @@ def rule_extension(
     else:
         _decide(request, viewer, "refused", remark, now)
     order.version += 1
-    told = {"order": order.id, "unit": order.unit_id, "choice": request.choice}
+    told = {"order": order.id, "unit": order.unit_id, "choice": request.choice, "request": request.id}
     touch(session, viewer, ticket, f"order.extension_{request.decision}", Action.DECIDE, now, **told)
     outbox.put(session, "extension.ruled", _ids(ticket, request))
     return request

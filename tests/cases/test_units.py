@@ -91,8 +91,9 @@ def test_a_ticket_is_seen_by_its_unit_and_those_above_and_by_no_other(
     with database.session() as session:
         noted = session.scalars(select(Journal).where(Journal.act == "ticket.dispatch")).one()
         assert (noted.actor_id, noted.rule) == (dispatcher.person_id, "dispatcher/charge_units/all")
-        assert noted.detail == {"was": "accepted", "units": [OFFICE]}
         share = session.scalars(select(SubOrder)).one()
+        sent = {"units": [OFFICE], "orders": [share.id], "parts": ["lead"]}
+        assert noted.detail == {"was": "accepted", **sent}
         assert (session.get_one(Unit, share.unit_id).code, share.sent_by) == (OFFICE, dispatcher.person_id)
 
 

@@ -1,4 +1,4 @@
-"""A ticket's whole story on one line of time: the journal, with the words of what it speaks of, and its calls.
+"""A ticket's whole story on one line of time: the journal, with the words of what it names, and its calls.
 
 Built for its viewer: what she may not see is not there. Texts are as they are stored; pages mask them with
 cases/personal.telling.

@@ -19,6 +19,7 @@ class Action(StrEnum):
     SEE_CALLS = "see_calls"
     SEE_TICKETS = "see_tickets"
     TAKE_CALLS = "take_calls"
+    CALL_OUT = "call_out"
     WRITE_TICKETS = "write_tickets"
     SORT = "sort"
     CHARGE_UNITS = "charge_units"
@@ -34,6 +35,7 @@ class Action(StrEnum):
     SEE_PERSONAL = "see_personal"
     SHOW_PERSONAL = "show_personal"
     EXPORT = "export"
+    READ_DAY = "read_day"
     RECUSE_OTHERS = "recuse_others"
     HAND_OVER = "hand_over"
     UNSEAL = "unseal"
@@ -66,6 +68,7 @@ MEANS: Mapping[Action, str] = {
     Action.SEE_CALLS: "calls in lists, and each one's page",
     Action.SEE_TICKETS: "tickets in lists, and each one's page; her own recusal",
     Action.TAKE_CALLS: "the desk: its phone, its duty, the caller's record inside the ring",
+    Action.CALL_OUT: "a phone in the browser; call a ticket's caller, or a unit about it",
     Action.WRITE_TICKETS: "write, change, attach to and move tickets; close calls",
     Action.SORT: "refuse, transfer, merge and split tickets",
     Action.CHARGE_UNITS: "send a ticket to the unit that must act, and take it back",
@@ -81,6 +84,7 @@ MEANS: Mapping[Action, str] = {
     Action.SEE_PERSONAL: "names and numbers in full, at once",
     Action.SHOW_PERSONAL: "the same, asked for each time, on record",
     Action.EXPORT: "calls and tickets for other programs",
+    Action.READ_DAY: "the day of a line, or of all of them, on one page",
     Action.RECUSE_OTHERS: "recuse somebody else, and lift a recusal that is not her own",
     Action.HAND_OVER: "take a sealed matter from those who took it",
     Action.UNSEAL: "ask that a sealed ticket be ordinary, or decide on another's asking",
@@ -125,6 +129,7 @@ _DESK = {
     Action.SEE_CALLS: ALL,
     Action.SEE_TICKETS: ALL,
     Action.TAKE_CALLS: ALL,
+    Action.CALL_OUT: ALL,
     Action.WRITE_TICKETS: ALL,
     Action.HEAR: OWN,
     Action.SEE_PERSONAL: OWN,
@@ -141,12 +146,14 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Cell]] = {
         Action.SORT: ALL,
         Action.HEAR: ALL,
         Action.SEARCH_RECORDINGS: ALL,
+        Action.READ_DAY: ALL,
         Action.MANAGE_DUTY: ORDINARY,
         Action.SEE_ALARMS: ORDINARY,
     },
     Role.DISPATCHER: {
         Action.SEE_CALLS: ALL,
         Action.SEE_TICKETS: ALL,
+        Action.CALL_OUT: ALL,
         Action.WRITE_TICKETS: ALL,
         Action.CHARGE_UNITS: ALL,
         Action.SHOW_PERSONAL: ALL,
@@ -155,6 +162,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Cell]] = {
         Action.DECIDE: ALL,
         Action.CLOSE: ALL,
         Action.REPORT_UP: ALL,
+        Action.READ_DAY: ALL,
         Action.READ_KNOWLEDGE: ORDINARY,
         Action.SEE_PARTIES: ORDINARY,
         Action.MERGE_PARTIES: ORDINARY,
@@ -176,6 +184,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Cell]] = {
     Role.VISITOR: {
         Action.SEE_CALLS: ALL,
         Action.SEE_TICKETS: ALL,
+        Action.CALL_OUT: ALL,
         Action.HEAR: OWN,
         Action.SHOW_PERSONAL: ALL,
         Action.VISIT: ALL,
@@ -193,6 +202,7 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Cell]] = {
         Action.ERASE: ORDINARY,
         Action.SUPERVISE: ALL,
         Action.REPORT_UP: ALL,
+        Action.READ_DAY: ALL,
         Action.READ_KNOWLEDGE: ORDINARY,
         Action.SEE_PARTIES: ORDINARY,
         Action.MERGE_PARTIES: ORDINARY,
@@ -203,17 +213,20 @@ PERMISSIONS: Mapping[Role, Mapping[Action, Cell]] = {
         Action.HEAR: LINE,
         Action.SHOW_PERSONAL: LINE,
         Action.INSTRUCT: LINE,
+        Action.READ_DAY: LINE,
         Action.READ_KNOWLEDGE: ORDINARY,
     },
     Role.SECRETARY: {
         Action.SEE_CALLS: LINE,
         Action.SEE_TICKETS: LINE,
         Action.INSTRUCT: LINE,
+        Action.READ_DAY: LINE,
         Action.READ_KNOWLEDGE: ORDINARY,
     },
     Role.DISCIPLINE: {
         Action.SEE_CALLS: ALL,
         Action.SEE_TICKETS: ALL,
+        Action.CALL_OUT: SEALED,
         Action.WRITE_TICKETS: ALL,
         Action.CHARGE_UNITS: SEALED,
         Action.HEAR: SEALED,

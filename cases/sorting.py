@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from cases.deadlines import limit_due
@@ -110,7 +110,7 @@ def _query(viewer: Viewer, which: str, now: datetime) -> tuple[Select[Any], tupl
         case "sort":
             return mine.where(Ticket.state == State.ACCEPTED, Ticket.sent_at.is_(None)), pressing
         case "back":
-            return mine.where(_has_nobody()), pressing
+            return mine.where(has_nobody()), pressing
         case "soon":
             near = Ticket.state == State.HANDLING, Ticket.due_at < now + SOON
             return mine.where(*near), pressing
@@ -122,7 +122,7 @@ def _query(viewer: Viewer, which: str, now: datetime) -> tuple[Select[Any], tupl
     raise KeyError(which)
 
 
-def _has_nobody() -> Any:
+def has_nobody() -> ColumnElement[bool]:
     """Sent once, and no unit leads it now: recalled, returned, opened again."""
     leads = exists().where(
         SubOrder.ticket_id == Ticket.id,

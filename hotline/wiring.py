@@ -96,6 +96,7 @@ def rooms(
     from doors import room as doors
     from doors.limits import Limits
     from doors.relay import Door, Line
+    from reports import room as reports
 
     door = Door(
         asterisk=f"ws://127.0.0.1:{settings.asterisk_http_port}/ws",
@@ -106,7 +107,7 @@ def rooms(
         call_seconds=guests.CALL_SECONDS,
         leaving=leaving,
     )
-    return [agents.room(), doors.room(door)]
+    return [agents.room(), reports.room(), doors.room(door)]
 
 
 # -- the database ---------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-// The dispatcher's page: seconds that run down, rows ticked by key, the sheet for a unit printed.
+// The dispatcher's page: seconds that run down, rows ticked by key.
 "use strict";
 
 const ends = new WeakMap(); // element → when its time is over, in the page's own milliseconds
@@ -28,7 +28,6 @@ setInterval(run, 500);
 const ticks = () => [...document.querySelectorAll("#main [data-tick]")];
 
 document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-print]")) window.print();
   if (!event.target.closest("[data-tick-all]")) return;
   const all = ticks();
   const on = all.some((box) => !box.checked);

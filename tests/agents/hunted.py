@@ -21,6 +21,7 @@ from cases.tickets import change_ticket, save_ticket
 from doors.limits import Limits
 from doors.relay import Door
 from doors.room import room as doors
+from reports.room import room as reports
 from routing.policy import Policy
 from storage.database import Database
 from storage.notices import Notice, Receipt
@@ -230,7 +231,7 @@ def house(database: Database, policy: Policy, folder: Path, operations: Operatio
     def count(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
         found.statements.append(statement)
 
-    with served(create_app(services, [room(), doors(door)])) as url:
+    with served(create_app(services, [room(), reports(), doors(door)])) as url:
         found = House(url)
         event.listen(database.engine, "before_cursor_execute", count)
         yield found

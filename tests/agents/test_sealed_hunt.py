@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from ipaddress import ip_network
 from itertools import product
 from typing import Any
@@ -17,6 +18,8 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from cases.awaiting import STEPS
+from cases.day import CALLS, case_lists
 from cases.export import export_calls, export_tickets
 from cases.permissions import NOTHING, Action, cell, may
 from cases.sorting import LISTS
@@ -32,6 +35,7 @@ from tests.agents.hunted import (
     CODE,
     CONTACT,
     HUNTERS,
+    LINE,
     NOW,
     WORDS,
     Ground,
@@ -199,6 +203,12 @@ RECIPES: dict[str, Recipe] = {
     "GET /enterprises/{enterprise_id}/edit": PLAIN,
     "POST /enterprises/{enterprise_id}/merge": Recipe(data={"uscc": CODE}),
     "POST /enterprises/{enterprise_id}/undo": PLAIN,
+    "GET /day": Recipe(
+        query=(
+            *({}, {"line": LINE}, {"date": f"{NOW - timedelta(days=1):%Y-%m-%d}"}, {"line": "{number}"}),
+            *({"list": name} for name in (*CALLS, *case_lists(load(POLICY)), *STEPS)),
+        )
+    ),
     "GET /journal": Recipe(
         query=({}, {"kind": "ticket"}, {"kind": "call"}, {"kind": "recording"}, {"act": "ticket.created"})
     ),

@@ -46,6 +46,7 @@ class Matter:
     ticket: str
     number: str
     order_id: int
+    day: str  # of its call and its ticket, in the city's own time
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,10 @@ DOORS: Mapping[Action, tuple[Door, ...]] = {
             lambda s, who, it: it.ticket in {row["number"] for row in export.export_tickets(s, who)},
         ),
     ),
+    Action.READ_DAY: (
+        lists("/day?date={it.day}", "/tickets/{it.ticket}"),
+        lists("/day?date={it.day}", "/calls/{it.call_id}"),
+    ),
     Action.RECUSE_OTHERS: (
         posts("/tickets/{it.ticket}/recusals", person="0", why="kin"),
         posts("/calls/{it.call_id}/recusals", person="0", why="kin"),
@@ -301,7 +306,8 @@ def _matter(site: Site, her: Viewer, writer: Viewer, state: str) -> Matter:
         if state in ("recused", "named_and_recused"):
             session.add(Recusal(person_id=her.person_id, ticket_id=ticket.id, why="kin"))
         session.flush()
-        return Matter(call_id, recording_id, ticket.number, number, order.id)
+        day = at.astimezone(load(POLICY).zone).date().isoformat()
+        return Matter(call_id, recording_id, ticket.number, number, order.id, day)
 
 
 def _hers(session: Session, who: Viewer, it: Matter) -> erasing.Hers:

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from agents.room import room
 from cases import calls, deadlines, people, recordings, tickets
+from reports.room import room as reports
 from routing.policy import Policy, load
 from storage.database import Database
 from storage.notify import listen
@@ -184,7 +185,7 @@ def running(database_url: str, folder: Path) -> Iterator[Site]:
     services = Services(
         database, policy, folder, attachments=folder / "attachments", notes=lambda: listen(database_url, stop)
     )
-    app = create_app(services, [room()])
+    app = create_app(services, [room(), reports()])
     try:
         with served(app) as url:
             yield Site(url, database, folder, seed, app)

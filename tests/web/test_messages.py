@@ -9,7 +9,8 @@ from web.marks import MARKS
 from web.messages import Catalogue, CatalogueError, preferred
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-FOLDERS = [CHECKOUT / "web" / "messages", CHECKOUT / "agents" / "messages"]
+ROOMS = ("web", "agents", "reports")
+FOLDERS = [CHECKOUT / room / "messages" for room in ROOMS]
 ZH, EN = Catalogue("zh", FOLDERS), Catalogue("en", FOLDERS)
 USE = re.compile(r"""\bt\(\s*["']([a-z0-9_.]+)["']\s*([~),+])""")
 BUILT = re.compile(r"""\bt\(\s*["']([a-z0-9_.]+\.?[a-z_]*)["']\s*~""")
@@ -17,8 +18,8 @@ REFUSED = re.compile(r"""Refused\(\s*f?["']([a-z_.{}]+)["']""")
 
 
 def sources() -> list[Path]:
-    folders = (CHECKOUT / "web", CHECKOUT / "agents")
-    return [file for folder in folders for kind in ("*.html", "*.py") for file in folder.rglob(kind)]
+    kinds = ("*.html", "*.py")
+    return [file for room in ROOMS for kind in kinds for file in (CHECKOUT / room).rglob(kind)]
 
 
 def test_both_languages_say_the_same_things() -> None:

@@ -13,6 +13,7 @@ from cases.permissions import Action
 from doors.limits import Limits
 from doors.relay import Door
 from doors.room import room as doors
+from reports.room import room as reports
 from routing.policy import load
 from storage.database import Database
 from web.app import create_app
@@ -54,7 +55,7 @@ def app_of(database: Database | None = None) -> Any:
     """The application with every room that there is; nothing is asked of it here."""
     services = Services(database, load(POLICY), Path("/nowhere"))  # type: ignore[arg-type]
     door = Door("ws://127.0.0.1:1/ws", "secret", (), dict, Limits())
-    return create_app(services, [room(), doors(door)])
+    return create_app(services, [room(), reports(), doors(door)])
 
 
 def routes(app: Any) -> Iterator[tuple[str, BaseRoute]]:

@@ -101,6 +101,7 @@ document.addEventListener("hotline:session.ended", () => notify(notices().datase
 document.addEventListener("click", (event) => {
   const close = event.target.closest("[data-close]");
   if (close) close.closest(".notice").remove();
+  if (event.target.closest("[data-print]")) window.print();
 });
 
 // Language and theme change in place: a reload would hang up the phone.

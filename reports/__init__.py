@@ -1,0 +1,1 @@
+"""Figures and bulletins: the day on one page. Start reading at day.py."""

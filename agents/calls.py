@@ -29,8 +29,8 @@ from web.login import needs, services
 from web.render import page, translate
 
 router = APIRouter()
-ORIGINS = ("trunk", "web", "lab")
-OUTCOMES = ("live", "answered", "abandoned", "rejected")
+ORIGINS = ("trunk", "web", "visit", "lab")
+OUTCOMES = ("live", "answered", "abandoned", "rejected", "unreached")
 
 
 @dataclass(frozen=True, slots=True)

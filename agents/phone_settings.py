@@ -21,7 +21,7 @@ from web.render import page
 from web.sessions import Login
 
 log = structlog.get_logger(__name__)
-router = APIRouter(dependencies=[Depends(needs(Action.TAKE_CALLS))])
+router = APIRouter(dependencies=[Depends(needs(Action.CALL_OUT))])
 
 
 @router.get("/phone/settings")

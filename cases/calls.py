@@ -33,7 +33,7 @@ NO_NUMBER = Number("", None, "web", "")
 CALLS_BACK_WITHIN = timedelta(minutes=15)
 LONGEST_NOTE = 2000
 
-Outcome = Literal["answered", "abandoned", "rejected"]
+Outcome = Literal["answered", "abandoned", "rejected", "unreached"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Arrival:
     withheld: bool
     at: datetime
     offer_token: str = ""
-    origin: str = "trunk"  # trunk | web | lab
+    origin: str = "trunk"  # trunk | web | lab | visit: by whose door, or by us
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ _JUST_NOW = (
     select(Call.answered_at, Call.queued_at, Person.endpoint, PersonDuty.wanted)
     .outerjoin(Person, and_(Person.id == Call.agent_id, Person.active))
     .outerjoin(PersonDuty, PersonDuty.person_id == Person.id)
-    .where(Call.number == bindparam("number"), Call.id != bindparam("call_id"), lab.real_call())
+    .where(Call.number == bindparam("number"), Call.id != bindparam("call_id"), lab.incoming_call())
     .where(Call.ended_at > bindparam("since"), Call.outcome != "rejected")
     .order_by(Call.ended_at.desc())
     .limit(1)
@@ -291,7 +291,7 @@ def _advance(session: Session, call: Call, told: Progress) -> None:
     call.queued_at = call.queued_at or told.queued_at
     for at, person_id in told.answers:
         call.answered_at = min(call.answered_at, at) if call.answered_at else at
-        if call.outcome in ("abandoned", "rejected"):
+        if call.outcome in ("abandoned", "rejected", "unreached"):
             call.outcome = "answered"
         if person_id is not None:
             call.agent_id = person_id
@@ -302,7 +302,7 @@ def _advance(session: Session, call: Call, told: Progress) -> None:
         if call.answered_at is not None:
             call.outcome = "answered"
         elif call.outcome == "live" or told.outcome is not None:
-            call.outcome = told.outcome or "abandoned"
+            call.outcome = told.outcome or ("unreached" if call.origin == lab.OUT else "abandoned")
 
 
 def mark_answered(session: Session, call_id: str, person_id: int | None, at: datetime) -> None:

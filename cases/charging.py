@@ -4,12 +4,11 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from cases import dialling
 from cases.dispatch import LONGEST
 from cases.errors import Refused
 from cases.permissions import Action
 from cases.steps import locked_order, touch
-from cases.visible import visible_calls
-from storage.tables import Call
 from storage.viewer import Viewer
 from storage.work import TicketNote
 
@@ -25,14 +24,15 @@ def note_told(
     faults = {}
     if not told or len(told) > LONGEST:
         faults["told"] = "too_long" if told else "required"
-    if call_id and session.scalar(visible_calls(viewer).where(Call.id == call_id)) is None:
+    if call_id and not dialling.knows(session, viewer, call_id):
         faults["call"] = "unknown"
     if faults:
         raise Refused(faults)
     note = TicketNote(ticket_id=ticket.id, order_id=order.id, kind="charge", text=told)
-    note.call_id, note.by_id, note.at = call_id or None, viewer.person_id, now
+    call = dialling.placed(session, call_id)
+    note.call_id, note.by_id, note.at = call, viewer.person_id, now
     session.add(note)
     session.flush()
-    noted = {"order": order.id, "unit": order.unit_id, "note": note.id, "call": call_id}
+    noted = {"order": order.id, "unit": order.unit_id, "note": note.id, "call": call}
     touch(session, viewer, ticket, "order.told", Action.CHARGE_UNITS, now, **noted)
     return note

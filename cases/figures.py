@@ -66,7 +66,7 @@ def traffic(session: Session, since: datetime | None, until: datetime | None) ->
     seconds = 0.0
     for outcome, origin, place, count, waiting in session.execute(counted):
         calls[outcome, origin] += count
-        if place is not None and origin != lab.ORIGIN:
+        if place is not None and origin not in (lab.ORIGIN, lab.OUT):
             answers[place] += count
             seconds += float(waiting)
     began = [Recording.began_at >= since] if since else []
@@ -81,7 +81,7 @@ def moment(session: Session, now: datetime) -> Moment:
     """Calls that are on the line, agents, and what is owed."""
     stages = {"menu": 0, "waiting": 0, "talking": 0}
     longest = 0.0
-    live = select(Call.queued_at, Call.answered_at).where(Call.outcome == "live", lab.real_call())
+    live = select(Call.queued_at, Call.answered_at).where(Call.outcome == "live", lab.incoming_call())
     for queued_at, answered_at in session.execute(live):
         stages["talking" if answered_at else "waiting" if queued_at else "menu"] += 1
         if queued_at and not answered_at:

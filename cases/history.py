@@ -90,6 +90,7 @@ ACTS = (
     "ticket.refuse",
     "ticket.transfer",
     "ticket.receipt",
+    "ticket.dialled",
     "ticket.merge",
     "ticket.merged_in",
     "ticket.split",

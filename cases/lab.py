@@ -14,6 +14,7 @@ from storage.staff import Person
 from storage.tables import Call, CallLeg, CallStep, Recording
 
 ORIGIN = "lab"
+OUT = "visit"  # the origin of a call that staff placed: cases/dialling.py
 AGENT = "e1ab00000"
 """The endpoint of the lab's agent."""
 TWIN = "-lab"
@@ -32,6 +33,11 @@ class Told:
 def real_call() -> ColumnElement[bool]:
     """Calls that somebody made, not the lab."""
     return Call.origin != ORIGIN
+
+
+def incoming_call() -> ColumnElement[bool]:
+    """Calls that came in, from anybody but the lab."""
+    return Call.origin.not_in((ORIGIN, OUT))
 
 
 def real_person() -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from cases.instructions import leaders_for
-from cases.lab import real_call
+from cases.lab import incoming_call
 from cases.looks import note_listed
 from cases.permissions import Action, may
 from cases.visible import visible_calls, visible_tickets
@@ -99,5 +99,5 @@ def _told(session: Session, viewer: Viewer, which: str, now: datetime) -> Select
 
 def _calls(viewer: Viewer, policy: Policy, now: datetime) -> Select[Call]:
     midnight = now.astimezone(policy.zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    today = Call.began_at >= midnight, Call.line.in_(viewer.lines), real_call()
+    today = Call.began_at >= midnight, Call.line.in_(viewer.lines), incoming_call()
     return visible_calls(viewer).where(*today)

@@ -81,15 +81,15 @@ def _faults(session: Session, login: str, name: str, password: str) -> dict[str,
 
 
 def _phone_faults(session: Session, role: Role, extension: str | None, phone: str) -> dict[str, str]:
-    """A browser is a phone on the desk's pages, which are for those who take calls."""
+    """A browser is a phone for those who take calls, or call out."""
     if not extension:
         return {} if extension is None else {"extension": "number"}
     if not (extension.isdecimal() and 3 <= len(extension) <= 6):
         return {"extension": "number"}
     if session.scalar(select(Person.id).where(Person.extension == extension)) is not None:
         return {"extension": "taken"}
-    takes_calls = cell(role, Action.TAKE_CALLS) != NOTHING
-    return {} if takes_calls or phone != "browser" else {"phone": "role"}
+    calls = cell(role, Action.CALL_OUT) != NOTHING  # whoever takes calls does
+    return {} if calls or phone != "browser" else {"phone": "role"}
 
 
 def _place_faults(role: Role, unit: str, belongs_to: Unit | None, lines: Sequence[str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from cases import journal
 from cases.errors import NotAllowed, NotVisible
+from cases.lab import incoming_call
 from cases.offers import Pop
 from cases.permissions import Action, Scope, cell, demand, may, rule
 from cases.ticket_form import TicketForm
@@ -290,4 +291,5 @@ def show_record(session: Session, viewer: Viewer, record: Caller | Enterprise, a
 def _at_her_ear(session: Session, viewer: Viewer) -> Call | None:
     """The call that rings at her phone or that she speaks in, as Asterisk sees it."""
     duty = select(PersonDuty.live_call_id).where(PersonDuty.person_id == viewer.person_id)
-    return session.scalar(select(Call).where(Call.id == duty.scalar_subquery(), Call.outcome == "live"))
+    live = select(Call).where(Call.id == duty.scalar_subquery(), Call.outcome == "live")
+    return session.scalar(live.where(incoming_call()))  # whom we call, we call without being shown her number

@@ -71,6 +71,7 @@ class Moment:
 def story(session: Session, viewer: Viewer, record: TicketRecord) -> list[Moment]:
     """Oldest first. One query for each kind of thing that the journal names. Raises NotVisible."""
     entries = record_history(session, viewer, "ticket", record.ticket.id)
+    entries = [entry for entry in entries if entry.act != "ticket.dialled"]  # the call itself is told
     if not any(may(viewer, action) for action in (Action.SUPERVISE, Action.REPORT_UP, Action.INSTRUCT)):
         entries = [entry for entry in entries if entry.act not in INSIDE]
     told = _Told(session, viewer, record, entries)

@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session
 
-from cases import shares
+from cases import dialling, shares
 from cases.answering import begin_again, new_deadline
 from cases.deadlines import limit_due, load_calendar
 from cases.errors import Refused
@@ -15,10 +15,10 @@ from cases.looks import note_listed
 from cases.permissions import Action, may
 from cases.states import Event, State, after
 from cases.steps import locked, same, step, touch
-from cases.visible import visible_calls, visible_tickets
+from cases.visible import visible_tickets
 from routing.policy import Policy
 from storage import outbox
-from storage.tables import Call, Ticket
+from storage.tables import Ticket
 from storage.viewer import Viewer
 from storage.work import Closing, Visit
 
@@ -152,7 +152,7 @@ def _check(session: Session, viewer: Viewer, form: VisitForm, policy: Policy) ->
         faults["words"] = "too_long"
     elif form.reached == "yes" and not _content(form, policy) and not form.words:
         faults["words"] = "required"
-    if form.call_id and session.scalar(visible_calls(viewer).where(Call.id == form.call_id)) is None:
+    if form.call_id and not dialling.knows(session, viewer, form.call_id):
         faults["call_id"] = "unknown"
     if faults:
         raise Refused(faults)
@@ -179,7 +179,7 @@ def _note(session: Session, viewer: Viewer, ticket: Ticket, form: VisitForm, now
     told = {name: getattr(said, name) == "yes" if getattr(said, name) else None for name in _ANSWERS}
     visit = Visit(
         ticket_id=ticket.id,
-        call_id=form.call_id or None,
+        call_id=dialling.placed(session, form.call_id),
         reached=form.reached == "yes",
         satisfied="" if said.satisfied == UNRATED else said.satisfied,
         words=form.words,

@@ -17,6 +17,7 @@ from hotline.heart import BEAT_SECONDS, Heart
 from hotline.home import Home
 from hotline.settings import Settings
 from ivr.answering import Answering, prompt_seconds
+from ivr.outgoing import Outgoing
 from ivr.spool import Spool
 from storage.database import Database
 from storage.notify import listen
@@ -52,6 +53,8 @@ def ivr(settings: Settings, home: Home, stop: threading.Event, heart: Heart) -> 
     database = Database(wiring.database_url(settings, home))
     answering = Answering(database, wiring.policy(settings), Spool(home.spool), load_calendar)
 
+    outgoing = Outgoing(database, wiring.policy(settings))
+
     def unless_draining(line: Line, request: Request) -> None:
         """Without an answer of ours the dialplan's own queue takes the call."""
         if not drain.is_on(home):
@@ -61,7 +64,7 @@ def ivr(settings: Settings, home: Home, stop: threading.Event, heart: Heart) -> 
     server = AgiServer(
         LOOPBACK,
         settings.agi_port,
-        {"inbound": unless_draining, CHECK_SCRIPT: _here},
+        {"inbound": unless_draining, "outgoing": outgoing, CHECK_SCRIPT: _here},
         prompt_seconds=prompt_seconds(home.asterisk_lib / "sounds"),
         each_round=heart.beat,
     )

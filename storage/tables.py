@@ -47,13 +47,13 @@ class Call(Base):
     line: Mapped[str]  # the published number that was dialled
     number_raw: Mapped[str] = mapped_column(Secret("call.number_raw"))
     number: Mapped[str | None] = mapped_column(Secret("call.number", NUMBER))  # E.164, short; NULL: withheld
-    origin: Mapped[str] = mapped_column(server_default="trunk")  # trunk | web | lab: by whose door it came
+    origin: Mapped[str] = mapped_column(server_default="trunk")  # trunk | web | lab | visit
     number_kind: Mapped[str]  # mobile | fixed | short | service | foreign | staff | withheld | web | unknown
     caller_id: Mapped[int | None] = mapped_column(ForeignKey("caller.id"), index=True)
     language: Mapped[str] = mapped_column(server_default="zh")
     kind: Mapped[str] = mapped_column(server_default="")  # what was pressed: inquiry, help, complaint, ''
     sealed: Mapped[bool] = mapped_column(server_default=text("false"))
-    outcome: Mapped[str] = mapped_column(server_default="live")  # live | answered | abandoned | rejected
+    outcome: Mapped[str] = mapped_column(server_default="live")  # cases/calls.Outcome, or live
     began_at: Mapped[datetime] = mapped_column(index=True)
     queued_at: Mapped[datetime | None]
     answered_at: Mapped[datetime | None]  # by a person, not by the menu
@@ -161,7 +161,7 @@ class Ticket(Base):
     due_provisional: Mapped[bool] = mapped_column(server_default=text("false"))
     form_id: Mapped[str | None]  # the browser's: saved twice by one person is saved once
     sent_at: Mapped[datetime | None]  # first to a unit
-    closed_at: Mapped[datetime | None]  # NULL while it is open
+    closed_at: Mapped[datetime | None] = mapped_column(index=True)  # NULL while it is open
     visit_due_at: Mapped[datetime | None]  # while its caller is to be asked how it went
     visit_due_provisional: Mapped[bool] = mapped_column(server_default=text("false"))
     waits_until: Mapped[datetime | None]  # a visit that is to be tried again

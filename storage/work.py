@@ -49,14 +49,14 @@ class SubOrder(Base):
     way: Mapped[str] = mapped_column(server_default="web")  # web | phone | paper: how the unit was charged
     designated: Mapped[bool] = mapped_column(server_default=FALSE)  # by ruling or instruction: no objection
     note: Mapped[str] = mapped_column(Secret("sub_order.note"), server_default=EMPTY)  # to the unit
-    sent_at: Mapped[datetime] = mapped_column(server_default=NOW)  # its clock starts here
+    sent_at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)  # its clock starts here
     sent_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     due_at: Mapped[datetime | None]
     due_rule: Mapped[str] = mapped_column(server_default="")  # as ticket.due_rule
     due_provisional: Mapped[bool] = mapped_column(server_default=FALSE)
     taken_at: Mapped[datetime | None]  # 签收
     taken_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
-    replied_at: Mapped[datetime | None]
+    replied_at: Mapped[datetime | None] = mapped_column(index=True)
     replied_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     account: Mapped[str] = mapped_column(Secret("sub_order.account"), server_default=EMPTY)  # internal
     public_reply: Mapped[str] = mapped_column(Secret("sub_order.public_reply"), server_default=EMPTY)
@@ -111,7 +111,7 @@ class TicketNote(Base):
     text: Mapped[str] = mapped_column(Secret("ticket_note.text"), server_default=EMPTY)
     call_id: Mapped[str | None] = mapped_column(ForeignKey("call.id"))
     by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))  # NULL: the clock
-    at: Mapped[datetime] = mapped_column(server_default=NOW)
+    at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)
 
 
 class Supervision(Base):
@@ -205,7 +205,7 @@ class Visit(Base):
     satisfied: Mapped[str] = mapped_column(server_default="")  # '': unrated
     words: Mapped[str] = mapped_column(Secret("visit.words"), server_default=EMPTY)
     by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
-    at: Mapped[datetime] = mapped_column(server_default=NOW)
+    at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)
 
 
 class Ending(Base):
@@ -222,8 +222,24 @@ class Ending(Base):
     receipt_at: Mapped[datetime | None]
     lead_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"), index=True)  # merged into
     by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
-    at: Mapped[datetime] = mapped_column(server_default=NOW)
+    at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)
     undone_at: Mapped[datetime | None]  # reopened, or split again
+
+
+class Dialling(Base):
+    """What a person may call next, by a token that is good once and not for long: cases/dialling.py.
+
+    No browser learns the number that the token stands for; it is forgotten when the call is placed.
+    """
+
+    __tablename__ = "dialling"
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True, autoincrement=False)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id"), index=True)
+    call_id: Mapped[str] = mapped_column(unique=True, index=True)  # the call's, if it is ever placed
+    token_hash: Mapped[str]  # SHA-256
+    number: Mapped[str] = mapped_column(Secret("dialling.number"), server_default=EMPTY)  # as the trunk dials
+    until: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 class Rung(Base):

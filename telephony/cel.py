@@ -236,18 +236,29 @@ class _Record:
             began_at=_began(birth, event.uniqueid),
             person_id=self._person(endpoint_of(event.channel)) if staff else None,
         )
-        if part == "agent":
+        if part == "agent" and event.uniqueid != self._roots[call_id]:
             self._step(birth, leg, "offer", once=True, person_id=leg.person_id)
         return leg
 
     def _part(self, birth: Event, event: Event, call_id: str) -> Part:
-        root = self._roots[call_id]
+        root, endpoint = self._roots[call_id], endpoint_of(event.channel)
         if event.uniqueid == root:
-            return "caller"
-        endpoint = endpoint_of(event.channel)
+            return "agent" if self._is_out(endpoint) else "caller"
+        before = self._legs.get(root)
+        if before is not None and self._is_out(endpoint_of(before.channel)) and endpoint in DOORS:
+            return "caller"  # we called her
         if endpoint in ("", *DOORS) or BARGE_CONTEXT in (birth.context, event.context):
             return "other"
         return "agent" if birth.linkedid == root else "consult"
+
+    @staticmethod
+    def _is_out(endpoint: str) -> bool:
+        """A call whose first channel is a staff phone's was placed by her."""
+        return endpoint not in ("", *DOORS)
+
+    def _places(self, leg: Leg) -> bool:
+        """The phone of who called out."""
+        return leg.part == "agent" and leg.uniqueid == self._roots[leg.call_id]
 
     def _person(self, endpoint: str) -> int | None:
         if endpoint not in self._people:
@@ -317,7 +328,7 @@ class _Record:
             return
         self._put(replace(leg, ended_at=event.at))
         self._parted.add(leg.call_id)
-        if leg.part == "caller":
+        if leg.part == "caller" or self._places(leg):
             self._advance(leg, ended_at=event.at)
         elif leg.part == "agent" and leg.answered_at is None:
             self._offer_ended(event, leg)

@@ -20,6 +20,7 @@ MARKS: dict[str, dict[str, Mark]] = {
         "answered": Mark("tick"),
         "abandoned": Mark("cross", "bad"),
         "rejected": Mark("square", "quiet"),
+        "unreached": Mark("square", "warn"),
     },
     "ticket": {
         "accepted": Mark("ring"),

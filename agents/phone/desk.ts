@@ -5,6 +5,7 @@ import { DeviceTest } from "./device_test.js";
 import type { PhoneSettings } from "./exchange.js";
 import * as keys from "./keys.js";
 import * as notice from "./notice.js";
+import { permission, watchButtons } from "./dialler.js";
 import { Phone, type Ending, type LineName, type PhoneEvents, type Ring } from "./phone.js";
 import type { Duty } from "./says.js";
 import { get, getText, post, Refusal } from "./server.js";
@@ -25,6 +26,7 @@ export class Desk implements PhoneEvents {
   #shown: Promise<void> = Promise.resolve(); // nothing is asked of the server while a ring's record is on its way
   readonly #names = new Map<string, string>(); // call id → the caller, as far as known
   readonly #hardware: boolean;
+  readonly #serves: boolean; // takes calls
   readonly #strip: Strip;
   readonly #stage: Stage;
   readonly #ringer = new Loop(BELL);
@@ -34,6 +36,7 @@ export class Desk implements PhoneEvents {
 
   constructor(element: HTMLElement) {
     this.#hardware = element.dataset["phone"] !== "browser";
+    this.#serves = "serves" in element.dataset;
     this.#strip = new Strip(element, (act, value) => void this.#press(act, value));
     this.#stage = new Stage();
     this.#tab = new Tab((state) => void this.#tabChanged(state), () => this.#phone?.busy ?? false);
@@ -42,6 +45,7 @@ export class Desk implements PhoneEvents {
   async begin(): Promise<void> {
     keys.listen();
     new DeviceTest().watch();
+    if (!this.#hardware) this.#offerDialling();
     addEventListener("beforeunload", (event) => { if (this.#phone?.busy) event.preventDefault(); });
     this.#hear("stream", ({ up }) => { if (up) void this.#welcomeBack(); });
     this.#hear("session.ended", () => this.#leave());
@@ -59,9 +63,9 @@ export class Desk implements PhoneEvents {
   changed(): void {
     const phone = this.#phone;
     const lines = phone?.lines ?? { one: "idle", two: "idle" };
-    if (lines.two === "dialling") void this.#ringback.start().catch(() => {});
+    if (lines.one === "dialling" || lines.two === "dialling") void this.#ringback.start().catch(() => {});
     else this.#ringback.stop();
-    const model = { hardware: this.#hardware, lines, net: this.#net, tab: this.#tab.state, duty: this.#duty };
+    const model = { hardware: this.#hardware, lines, net: this.#net, tab: this.#tab.state, duty: this.#duty, serves: this.#serves };
     const name = (line: LineName): string => {
       const peer = phone?.peer(line);
       if (!peer) return "";
@@ -103,6 +107,7 @@ export class Desk implements PhoneEvents {
     this.#quiet();
     queueMicrotask(() => this.#leaveIfIdle());
     if (spoke) return;
+    if (ring.out) return this.#strip.notice(t("phone.dial.no_answer"), "warn");
     this.#stage.missed(ring.callId);
     if (rangOut(rangSeconds, this.#phone!.settings.ring_seconds)) this.#strip.notice(t("phone.ring.missed"), "warn");
     else this.#strip.notice(t("phone.ring.gone"));
@@ -149,6 +154,21 @@ export class Desk implements PhoneEvents {
       case "close-notice": return this.#strip.notice("");
       default: throw new Error(`unknown act ${act}`);
     }
+  }
+
+  /** Buttons that call somebody: a phone that is elsewhere or in a call says so before anything is asked. */
+  #offerDialling(): void {
+    watchButtons(async (button) => {
+      try {
+        if (!this.#phone) return this.#strip.notice(t("phone.dial.not_here"), "warn");
+        if (this.#phone.busy) return this.#strip.notice(t("phone.dial.busy"), "warn");
+        const number = button.dataset["dial"]!;
+        await this.#phone.dial(await permission(button), t("phone.dial.calling", { number }));
+      } catch (error) {
+        this.#strip.notice(sentence(error), "bad");
+      }
+      this.changed();
+    });
   }
 
   async #openPanel(name: string): Promise<void> {
@@ -219,6 +239,7 @@ export class Desk implements PhoneEvents {
   }
 
   async #lookAtDuty(): Promise<void> {
+    if (!this.#serves) return;
     try {
       this.#told(await get<Duty>("/desk/duty"));
     } catch {

@@ -9,7 +9,7 @@ import { allowed, busy, LINE, next, type Act, type LineEvent, type Lines, type N
 export type LineName = "one" | "two";
 
 /** What the INVITE says of a call. `callId` is empty for a colleague's call that concerns no caller. */
-export interface Ring { callId: string; offer: string; number: string; name: string }
+export interface Ring { callId: string; offer: string; number: string; name: string; out?: boolean }
 
 /** A line ended: after a conversation (`lost`: its media stopped), or a ring that lasted so long. */
 export interface Ending { ring: Ring; spoke: boolean; lost: boolean; rangSeconds: number }
@@ -136,6 +136,15 @@ export class Phone {
     const session = this.exchange.ua.call(this.#uri(target), { mediaStream, pcConfig: NO_STUN });
     releaseAtEnd(session, mediaStream);
     this.#take("two", session, { ...caller.ring, number: target, name: "" }, "dial");
+  }
+
+  /** Call out: `target` is a token that the exchange knows, `name` what the strip says of it. */
+  async dial(target: string, name: string): Promise<void> {
+    const mediaStream = await this.microphone();
+    if (this.busy) return release(mediaStream);
+    const session = this.exchange.ua.call(this.#uri(target), { mediaStream, pcConfig: NO_STUN });
+    releaseAtEnd(session, mediaStream);
+    this.#take("one", session, { callId: "", offer: "", number: "", name, out: true }, "dial");
   }
 
   /** Join the caller to the colleague who was asked, and leave. */

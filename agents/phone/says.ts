@@ -28,6 +28,7 @@ export interface Model {
   net: NetState | "over"; // over: the log-in has ended, and the phone has left with it
   tab: TabState;
   duty: Duty | null;
+  serves: boolean; // takes calls; else the phone is there to call out
 }
 
 const say = (key: string, shape: string, tone: Tone, clock: Saying["clock"] = ""): Saying =>
@@ -73,7 +74,7 @@ function duty({ wanted, reason, live }: Duty): Saying {
   return say("entering", "ring", "warn");
 }
 
-export function saying({ hardware, lines, net, tab, duty: of }: Model): Saying {
+export function saying({ hardware, lines, net, tab, duty: of, serves }: Model): Saying {
   if (lines.two === "dialling") return LINES.dialling;
   if (lines.two === "talking") return say("consulting", "dot", "accent", "line");
   if (lines.one !== "idle") return LINES[lines.one];
@@ -81,5 +82,6 @@ export function saying({ hardware, lines, net, tab, duty: of }: Model): Saying {
     const trouble = TABS[tab] ?? NETS[net];
     if (trouble) return trouble;
   }
+  if (!serves) return say("at_hand", "tick", "calm");
   return of ? duty(of) : say("unknown", "triangle", "warn");
 }

@@ -138,6 +138,7 @@ RECIPES: dict[str, Recipe] = {
     "POST /tickets/{number}/split": Recipe(data={"version": "1"}),
     "POST /tickets/{number}/closing": Recipe(data={"account": "x", "public_reply": "x", "version": "1"}),
     "POST /tickets/{number}/closing/audit": Recipe(data={"verdict": "approve", "version": "1"}),
+    "POST /tickets/{number}/dial": PLAIN,
     "POST /tickets/{number}/visit": Recipe(data={"reached": "no", "version": "1"}),
     "GET /review": Recipe(query=({}, {"page": "2"})),
     "GET /visits": Recipe(query=({}, {"list": "later"})),

@@ -145,6 +145,7 @@ DOORS: Mapping[Action, tuple[Door, ...]] = {
     Action.SEE_CALLS: (opens("/calls/{it.call_id}"), lists("/calls?number={it.number}", "{it.call_id}")),
     Action.SEE_TICKETS: (opens("/tickets/{it.ticket}"), lists("/tickets?number={it.number}", "{it.ticket}")),
     Action.TAKE_CALLS: (opens("/desk/calls/{it.call_id}"),),
+    Action.CALL_OUT: (posts("/tickets/{it.ticket}/dial"),),
     Action.WRITE_TICKETS: (
         opens("/tickets/{it.ticket}/edit"),
         posts("/tickets/{it.ticket}", version="999", kind="help", content="x"),

@@ -102,7 +102,7 @@ def test_a_person_is_refused_with_the_field(
         (Role.SECRETARY, {}, {"lines": "required"}),
         (Role.AGENT, {"lines": ["962299"]}, {"lines": "role"}),
         (Role.CALLER, {}, {"role": "unknown"}),
-        (Role.DISPATCHER, {"extension": "8020"}, {"phone": "role"}),
+        (Role.REVIEWER, {"extension": "8020"}, {"phone": "role"}),
     ],
 )
 def test_a_role_needs_the_place_that_it_sees_by(
@@ -115,7 +115,7 @@ def test_a_role_needs_the_place_that_it_sees_by(
 
 def test_a_desk_phone_may_stand_on_anybodys_desk(database: Database, staff: Staff) -> None:
     with database.session() as session:
-        person = create_person(session, "new", "名", Role.DISPATCHER, PASSWORD, "8020", "hardware")
+        person = create_person(session, "new", "名", Role.REVIEWER, PASSWORD, "8020", "hardware")
         assert person.endpoint
 
 

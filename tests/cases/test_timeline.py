@@ -120,8 +120,9 @@ def test_calls_stand_where_they_began_for_those_who_may_see_them(
 ) -> None:
     call_id = new_call(recorded=False)
     with database.session() as session:
-        ticket = save_ticket(session, office.agent, FORM, call_id, office.policy, NOW + timedelta(hours=1))
-        office.sent(session, ticket)
+        saved, sent = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
+        ticket = save_ticket(session, office.agent, FORM, call_id, office.policy, saved)
+        dispatch.send(session, office.dispatcher, ticket.number, [Share(UNIT)], office.policy, sent)
         seen = told(session, office.dispatcher, ticket)
         unseen = told(session, office.clerk, ticket)
     assert seen[0].call is not None

@@ -10,7 +10,7 @@ const duty = (changes: Partial<Duty> = {}): Duty => ({
   call_id: null, wrapup_seconds: 60, ...changes,
 });
 const model = (changes: Partial<Model> = {}): Model => ({
-  hardware: false, lines: { one: "idle", two: "idle" }, net: "ready", tab: "holder", duty: duty(), ...changes,
+  hardware: false, lines: { one: "idle", two: "idle" }, net: "ready", tab: "holder", duty: duty(), serves: true, ...changes,
 });
 
 test("wrap-up is never shown as ready", () => {
@@ -81,4 +81,9 @@ test("a ring is a proper WAV of the length asked for", () => {
   const view = new DataView(wav(() => 0.5, 0.5));
   assert.equal(view.byteLength, 44 + 16000);
   assert.equal(view.getInt16(44, true), 16383);
+});
+
+test("a phone that only calls out speaks of no duty", () => {
+  assert.equal(saying(model({ serves: false, duty: null })).key, "at_hand");
+  assert.equal(saying(model({ serves: false, duty: null, net: "lost" })).key, "lost");
 });

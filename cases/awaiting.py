@@ -80,7 +80,11 @@ def steps(
     """A list of STEPS, the soonest due first. Raises KeyError."""
     waits = _waits(viewer, which, line)
     told = waits.tickets.options(*UNLISTED).add_columns(
-        waits.unit_id, waits.person_id, waits.since, waits.due_at, waits.provisional
+        waits.unit_id.label("unit"),
+        waits.person_id.label("person"),
+        waits.since.label("since"),
+        waits.due_at.label("until"),
+        waits.provisional.label("uncertain"),
     )
     soonest = told.order_by(waits.due_at.asc().nulls_last(), Ticket.id).limit(limit).offset(offset)
     rows = session.execute(soonest).all()

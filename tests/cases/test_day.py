@@ -154,7 +154,9 @@ def test_a_line_has_its_own_calls_and_cases_and_all_lines_are_told_apart(
     assert cases_counted(database, office.dispatcher, policy)["accepted"] == 3
 
 
-def test_the_working_day_before_passes_over_what_is_free(database: Database, policy: Policy) -> None:
+def test_the_working_day_before_passes_over_what_is_free(
+    database: Database, policy: Policy, staff: Staff
+) -> None:
     with database.session() as session:
         calendar = load_calendar(session)
     for which, before in ((date(2026, 11, 23), date(2026, 11, 20)), (date(2026, 2, 24), date(2026, 2, 14))):

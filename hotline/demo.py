@@ -1,4 +1,4 @@
-"""A small believable city to look at: staff, callers, ten days of calls and tickets (demo.toml).
+"""A small believable city to look at: staff, callers and their calls (demo.toml), cases (demo_stories.toml).
 
 Made through the same acts as the real thing. Of an answered call its two legs are left for the recording
 ledger (demo_recordings.py), which keeps them as it keeps any call's.
@@ -6,9 +6,10 @@ ledger (demo_recordings.py), which keeps them as it keeps any call's.
 
 import random
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
-from cases import answering, dispatch, units
+from cases import units
 from cases.calls import (
     Arrival,
     Step,
@@ -28,15 +29,17 @@ from cases.calls import (
     route_call,
 )
 from cases.deadlines import seed_calendar
-from cases.dispatch import Share
 from cases.logins import hash_password, verifies
 from cases.people import create_person
 from cases.ticket_form import TicketForm
 from cases.tickets import save_ticket
 from hotline import demo_knowledge
-from routing.policy import Policy
+from hotline.demo_past import Deed, Past, When
+from hotline.demo_stories import Acts, Story
+from routing.policy import Line, Policy
 from routing.uscc import check_character
 from storage.database import Database
+from storage.notices import Notice
 from storage.staff import Person, Unit
 from storage.tables import Outbox
 from storage.viewer import Role, Viewer
@@ -46,9 +49,13 @@ if TYPE_CHECKING:
 
 DEMO_PASSWORD = "hotline-demo"  # noqa: S105 - printed at the start; the demo's people only
 ABANDONED = 9
+LEADERS = 5  # so many of the published numbers are called
+WRITTEN_AFTER = timedelta(minutes=5)  # of a call's beginning
+READ_AFTER = timedelta(hours=3)
 LIMIT_SECONDS = 60.0
 
 _LOCK = 962299_002
+_TYPED = ("channel", "title", "content", "urgency", "accused", "answer", "done", "reply_wanted")
 _DISTRICTS = {
     "0816": ["涪城区", "游仙区", "安州区", "江油市", "三台县", "高新区", "经开区"],
     "0771": ["青秀区", "兴宁区", "江南区", "西乡塘区", "良庆区", "高新区", "经开区"],
@@ -67,10 +74,12 @@ class Login:
     place: str = ""  # her unit, or the published numbers that she leads
 
 
-def lay_out(database: Database, policy: Policy, incoming: Path) -> bool:
+def lay_out(database: Database, policy: Policy, incoming: Path, now: datetime | None = None) -> bool:
     """Lay out the city if nobody is there yet, all or nothing. True when it was laid out.
 
-    `incoming`: the folder where the ledger finds what was recorded. Raises OSError, DatabaseAway.
+    `incoming`: the folder where the ledger finds what was recorded. `database`: as the tables' owner, who
+    alone can date the journal's lines; by another all of them say the moment of laying out.
+    Raises OSError, DatabaseAway.
     """
     with database.session(LIMIT_SECONDS) as session:
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
@@ -78,7 +87,7 @@ def lay_out(database: Database, policy: Policy, incoming: Path) -> bool:
             return False
         seed_calendar(session)
         units.sync(session, policy.units)
-        _City(session, policy, datetime.now(UTC), incoming).build()
+        _City(session, policy, now or datetime.now(UTC), incoming).build()
         return True
 
 
@@ -107,7 +116,11 @@ def say(login: Login) -> str:
 
 
 def _plan() -> dict[str, Any]:
-    return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    return _read("demo.toml")
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
 
 
 def _recordings() -> "dict[str, DemoRecording]":
@@ -127,31 +140,57 @@ class _City:
         self._incoming = incoming
         self._recordings = _recordings()
         self._agents: dict[str, Iterator[Viewer]] = {}  # by sex, each in turn
-        self._dispatcher: Viewer | None = None
         self._keepers: dict[str, Viewer] = {}  # of the directory and the knowledge base, by role
         self._plan = _plan()
         self._chance = random.Random(962299)  # noqa: S311 - a city, not a secret
         self._made = 0
+        self._when = When(session, policy, now)
 
     def build(self) -> None:
         self._staff()
         editor, keeper = (self._keepers[role] for role in (Role.EDITOR, Role.ADMINISTRATOR))
         demo_knowledge.lay_out(self._session, self._policy, editor, keeper, self._now)
-        callers = [self._local(caller) for caller in self._plan["callers"]]
-        for index, matter in enumerate(self._plan["matters"]):
-            self._matter(matter, callers[index % len(callers)])
+        callers = [self._local(each) for each in self._plan["callers"]]
+        deeds = [*self._stories(callers), *self._other_calls(callers)]
+        Past(self._session, self._policy, self._now).play(deeds)
+        # Nothing of the demo is ever sent, and what people were told this morning they have read.
+        self._session.execute(update(Outbox).values(done_at=func.now()))
+        read = update(Notice).where(Notice.at < self._now - READ_AFTER)
+        self._session.execute(read.values(seen_at=Notice.at + READ_AFTER))
+
+    def _stories(self, callers: list[dict[str, str]]) -> Iterator[Deed]:
+        """What each comes to: its call, its ticket, and every step."""
+        plan = _read("demo_stories.toml")["stories"]
+        known = {each["name"]: each for each in callers}
+        named = {each.get("name", each["title"]): Story(each["title"]) for each in plan}
+        acts = Acts(self._session, self._policy, named)
+        for each, story in zip(plan, named.values(), strict=True):
+            at, told = self._when(each["at"]), (each, known[each["caller"]], story)
+            yield Deed(at, 0, partial(self._begin, *told))
+            yield Deed(at + WRITTEN_AFTER, 1, partial(self._write_down, *told))
+            for place, step in enumerate(each.get("steps", ()), 2):
+                yield Deed(self._when(step["at"]), place, partial(acts.do, story, step))
+
+    def _other_calls(self, callers: list[dict[str, str]]) -> Iterator[Deed]:
+        """Those that needed no ticket, and those that nobody answered in time."""
         closings = [each for each in self._plan["closings"] for _ in range(each["times"])]
         for index, closing in enumerate(closings):
-            recording = self._recordings[closing["sound"]]
-            agent = self._agent(recording)
-            her_like = [each for each in callers if each["sex"] == recording.dialogue.sex("caller")]
-            caller = self._chance.choice(her_like)
-            call_id = self._call(caller, self._some_time(index % 10), "", agent, recording)
-            close_call(self._session, agent, call_id, closing["reason"], closing["note"], self._policy)
+            sex = self._recordings[closing["sound"]].dialogue.sex("caller")
+            caller = self._chance.choice([each for each in callers if each["sex"] == sex])
+            closed = partial(self._closed_call, closing, caller, index % LEADERS)
+            yield Deed(self._some_time(index % 10), 0, closed)
         for index in range(ABANDONED):
-            self._call(self._chance.choice(callers), self._some_time(index), "")
-        # Nothing of the demo is ever sent.
-        self._session.execute(update(Outbox).values(done_at=func.now()))
+            abandoned = partial(self._abandoned, self._chance.choice(callers), index % LEADERS)
+            yield Deed(self._some_time(index), 0, abandoned)
+
+    def _closed_call(self, closing: dict[str, Any], caller: dict[str, str], line: int, at: datetime) -> None:
+        recording = self._recordings[closing["sound"]]
+        agent = self._agent(recording)
+        call_id = self._call(caller, at, "", agent, recording, line)
+        close_call(self._session, agent, call_id, closing["reason"], closing["note"], self._policy)
+
+    def _abandoned(self, caller: dict[str, str], line: int, at: datetime) -> None:
+        self._call(caller, at, "", line=line)
 
     def _staff(self) -> None:
         agents: dict[str, list[Viewer]] = {}
@@ -169,14 +208,12 @@ class _City:
                 each.get("extension"),
                 each.get("phone", "browser"),
                 unit=unit,
-                lines=[line.number for line in self._policy.lines[: each.get("lines", 0)]],
+                lines=[self._line(place - 1).number for place in each.get("lines", ())],
                 demo=True,
                 password_hash=password_hash,
             )
             if person.role in (Role.EDITOR, Role.ADMINISTRATOR):
                 self._keepers[person.role] = Viewer(person.id, Role(person.role), person.name)
-            if person.role == Role.DISPATCHER:
-                self._dispatcher = Viewer(person.id, Role.DISPATCHER, person.name)
             if person.role == Role.AGENT:
                 agents.setdefault(each["sex"], []).append(Viewer(person.id, Role.AGENT, person.name))
         self._agents = {sex: cycle(viewers) for sex, viewers in agents.items()}
@@ -187,6 +224,10 @@ class _City:
         county = next((unit.code for unit in self._policy.units if unit.level == "county"), "")
         code = str(each.get(key, "")).format(county=county)
         return code if code in codes else ""
+
+    def _line(self, place: int) -> Line:
+        """One of the published numbers, the first where there are fewer."""
+        return self._policy.lines[place if place < len(self._policy.lines) else 0]
 
     def _agent(self, recording: "DemoRecording") -> Viewer:
         """Somebody whose voice it may be."""
@@ -204,43 +245,37 @@ class _City:
             filled["uscc"] += check_character(filled["uscc"])
         return {**filled, "place": place}
 
-    def _matter(self, matter: dict[str, Any], caller: dict[str, str]) -> None:
-        at = self._some_time(matter["days"])
-        recording = self._recordings[matter.get("sound", f"filed_{caller['sex']}")]
-        agent = self._agent(recording)
-        call_id = self._call(caller, at, matter["kind"], agent, recording)
-        limits = self._policy.kind(matter["kind"]).longer
+    def _begin(self, told: dict[str, Any], caller: dict[str, str], story: Story, at: datetime) -> None:
+        """The call, unless it comes by another door."""
+        recording = self._recordings[told.get("sound", f"filed_{caller['sex']}")]
+        story.agent = self._agent(recording)
+        if told.get("channel", "phone") == "phone":
+            line = told.get("line", self._made % LEADERS + 1) - 1
+            story.call_id = self._call(caller, at, told["kind"], story.agent, recording, line)
+
+    def _write_down(self, told: dict[str, Any], caller: dict[str, str], story: Story, at: datetime) -> None:
+        assert story.agent is not None, "it has begun"
+        kind = told["kind"]
+        typed = {name: told[name] for name in _TYPED if name in told}
         form = TicketForm(
-            kind=matter["kind"],
-            category=self._category(matter),
-            title=matter["title"],
-            content=matter["content"],
-            accused=matter.get("accused", ""),
-            accused_unit=self._unit(matter, "accused_unit"),
-            urgency=matter.get("urgency", "normal"),
-            choice=matter.get("choice", "") if matter.get("choice") in limits else "",
+            **typed,
+            kind=kind,
+            category=self._first(told["category"], (each.code for each in self._policy.categories_of(kind))),
+            choice=self._first(told.get("choice", ""), self._policy.kind(kind).longer),
+            accused_unit=self._unit(told, "accused_unit"),
             caller_name=caller["name"],
             caller_sex=caller["sex"],
             company=caller["company"],
             uscc=caller.get("uscc", ""),
             place=caller["place"],
             contact_number=caller["number"],
-            answer=matter.get("answer", ""),
-            done=matter.get("done", False),
         )
-        saved_at = min(at + timedelta(minutes=5), self._now)
-        ticket = save_ticket(self._session, agent, form, call_id, self._policy, saved_at)
-        done = matter.get("state") == "done"
-        if self._dispatcher and (unit := self._unit(matter)) and not done:
-            share = [Share(unit)]
-            dispatch.send(self._session, self._dispatcher, ticket.number, share, self._policy, saved_at)
-        if done:
-            answered_at = min(saved_at + timedelta(days=1), self._now)
-            answering.answer_directly(self._session, agent, ticket.number, matter["answer"], answered_at)
+        story.number = save_ticket(self._session, story.agent, form, story.call_id, self._policy, at).number
 
-    def _category(self, matter: dict[str, Any]) -> str:
-        known = [each.code for each in self._policy.categories_of(matter["kind"])]
-        return next((code for code in matter["category"].split() if code in known), "")
+    def _first(self, codes: str, known: Iterable[str]) -> str:
+        """The first of these codes that the city has."""
+        having = set(known)
+        return next((code for code in codes.split() if code in having), "")
 
     def _call(
         self,
@@ -249,19 +284,20 @@ class _City:
         kind: str,
         agent: Viewer | None = None,
         recording: "DemoRecording | None" = None,
+        line: int = 0,
     ) -> str:
         """A call of the past: with an agent answered, and recorded; without one abandoned in the queue."""
         session, policy = self._session, self._policy
         self._made += 1
         call_id = f"demo-{self._made:04d}"
-        line = self._chance.choice(policy.lines)
-        open_call(session, Arrival(call_id, call_id, line.number, caller["number"], False, at), policy)
+        dialled = self._line(line)
+        open_call(session, Arrival(call_id, call_id, dialled.number, caller["number"], False, at), policy)
         key = next((key for key, pressed in policy.menu.keys.items() if pressed == kind and kind), "0")
-        pressed = kind if line.menu and key != "0" else ""
-        queued = at + timedelta(seconds=22 if line.menu else 6)
+        pressed = kind if dialled.menu and key != "0" else ""
+        queued = at + timedelta(seconds=22 if dialled.menu else 6)
         sealed = bool(pressed) and policy.kind(pressed).sealed
-        steps = [Step(at, "menu"), Step(at, "key", {"key": key})] if line.menu else []
-        note_steps(session, call_id, [*steps, Step(queued, "queue", {"queue": line.queue})])
+        steps = [Step(at, "menu"), Step(at, "key", {"key": key})] if dialled.menu else []
+        note_steps(session, call_id, [*steps, Step(queued, "queue", {"queue": dialled.queue})])
         route_call(session, call_id, pressed, sealed, "zh", queued, policy)
         answered = queued + timedelta(seconds=self._chance.choice([4, 5, 6, 7, 9, 11, 14, 23, 48]))
         if agent is None or recording is None:
@@ -273,10 +309,10 @@ class _City:
         recording.write_legs(self._incoming, call_id, ended)
         return call_id
 
-    def _some_time(self, days_ago: int) -> datetime:
-        """Some minute of that day's business hours, and never later than now."""
-        zone = self._policy.zone
-        day = self._now.astimezone(zone).date() - timedelta(days=days_ago)
-        at = datetime.combine(day, time(8, 30), zone) + timedelta(minutes=self._chance.randint(0, 570))
-        latest = self._now - timedelta(minutes=self._chance.randint(10, 90))
-        return min(at.astimezone(UTC), latest)
+    def _some_time(self, days: int) -> datetime:
+        """Some minute of the business hours so many working days ago; of today, one that is over."""
+        if days:
+            return self._when(f"{days}d 08:30") + timedelta(minutes=self._chance.randint(0, 570))
+        midnight = self._now.astimezone(self._policy.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        over = min(self._now - midnight, timedelta(hours=4)) / 10
+        return self._now - over * self._chance.randint(1, 9)

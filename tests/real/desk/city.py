@@ -21,6 +21,7 @@ from cases.tickets import save_ticket
 from hotline.lab import audio
 from hotline.settings import CHECKOUT
 from ivr.answering import Answering, prompt_seconds
+from ivr.outgoing import Outgoing
 from ivr.spool import Spool
 from routing.policy import load
 from storage.database import Database
@@ -71,7 +72,8 @@ class DeskCity:
         self._people()
         answering = Answering(database, self.policy, Spool(folder / "facts"), load_calendar)
         sounds = prompt_seconds(lab.folder / "lib/sounds")
-        self.agi = AgiServer("127.0.0.1", lab.agi_port, {"inbound": answering}, prompt_seconds=sounds)
+        handlers = {"inbound": answering, "outgoing": Outgoing(database, self.policy)}
+        self.agi = AgiServer("127.0.0.1", lab.agi_port, handlers, prompt_seconds=sounds)
         self.acts = AmiLink("127.0.0.1", lab.ami_port, "hotline", AMI_SECRET, watch=False)
         self.eyes = AmiLink("127.0.0.1", lab.ami_port, "hotline", AMI_SECRET)
         self.keys = AmiLink("127.0.0.1", lab.ami_port, phone_secrets.AMI_USER, AMI_SECRET, watch=False)

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, defer
 
-from cases.lab import real_call
+from cases.lab import incoming_call
 from cases.looks import note_listed
 from cases.permissions import Action, Scope, cell
 from cases.states import Order, State
@@ -151,7 +151,7 @@ def calls(
 
 
 def _calls(viewer: Viewer, day: Day) -> Select[Any]:
-    mine = visible_calls(viewer, Action.READ_DAY).where(real_call(), within(Call.began_at, day))
+    mine = visible_calls(viewer, Action.READ_DAY).where(incoming_call(), within(Call.began_at, day))
     return mine.where(Call.line == day.line) if day.line else mine
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import answering, awaiting, day, dispatch, instructions, logins, orders, people, visits
+from cases import answering, awaiting, day, dispatch, instructions, lab, logins, orders, people, visits
 from cases.calls import Arrival, end_call, mark_answered, open_call, route_call
 from cases.deadlines import load_calendar
 from cases.states import State
@@ -42,17 +42,17 @@ def ring(
     ended: float | None = 60,
     by: Viewer | None = None,
     line: str = "962299",
-    sealed: bool = False,
+    origin: str = "trunk",
 ) -> str:
     """A call whose moments are seconds after its ring; None: it never came to that."""
-    call_id = f"{at.timestamp():.0f}-{line}-{queued}-{answered}-{ended}-{sealed}"
+    call_id = f"{at.timestamp():.0f}-{line}-{queued}-{answered}-{ended}-{origin}"
 
     def after(seconds: float) -> datetime:
         return at + timedelta(seconds=seconds)
 
-    open_call(session, Arrival(call_id, call_id, line, "13812345678", False, at), policy)
+    open_call(session, Arrival(call_id, call_id, line, "13812345678", False, at, origin=origin), policy)
     if queued is not None:
-        route_call(session, call_id, "", sealed, "zh", after(queued), policy)
+        route_call(session, call_id, "", False, "zh", after(queued), policy)
     if answered is not None and by is not None:
         mark_answered(session, call_id, by.person_id, after(answered))
     if ended is not None:
@@ -111,6 +111,8 @@ def test_calls_are_counted_as_the_formula_says(database: Database, policy: Polic
         ring(session, policy, NOW, ended=None)  # still in the queue
         ring(session, policy, NOW, queued=None, ended=8)  # in the menu
         ring(session, policy, NOW - timedelta(hours=11), answered=30, by=agent)  # the day before
+        for not_incoming in (lab.ORIGIN, lab.OUT):
+            ring(session, policy, NOW, answered=30, by=agent, origin=not_incoming)
         counts, waited_seconds = day.call_counts(session, office.dispatcher, day.day_of(TODAY, policy))
     assert waited_seconds == pytest.approx(5 + 15 + 16 + 40)
     assert counts == calls_counted(database, office.dispatcher, policy)

@@ -76,8 +76,8 @@ def story(session: Session, viewer: Viewer, record: TicketRecord) -> list[Moment
         entries = [entry for entry in entries if entry.act not in INSIDE]
     told = _Told(session, viewer, record, entries)
     times = _times(entries, [told.own_time(entry) for entry in entries])
-    moments = [told.moment(entry, at) for entry, at in zip(entries, times, strict=True)]
-    moments += [told.call(call) for call in record.calls]
+    moments = [told.call(call) for call in record.calls]
+    moments += [told.moment(entry, at) for entry, at in zip(entries, times, strict=True)]
     return sorted(moments, key=attrgetter("at"))
 
 

@@ -282,7 +282,7 @@ def demo() -> None:
         settings, home = _ground()
         home.prepare()
         url = wiring.database_url(settings, home)
-        laid_out = wiring.lay_out_demo(url, home, wiring.policy(settings))
+        laid_out = wiring.lay_out_demo(wiring.owner_url(settings, home), home, wiring.policy(settings))
         errors.print(
             "the demo city is laid out"
             if laid_out

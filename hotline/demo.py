@@ -112,7 +112,7 @@ def logins(database: Database) -> list[Login]:
 def say(login: Login) -> str:
     """One line for the operator."""
     place = f" of {login.place}" if login.place else ""
-    return f"{login.user:10} {login.password:14} {login.name}, {login.role}{place}"
+    return f"{login.user:11} {login.password:14} {login.name}, {login.role}{place}"
 
 
 def _plan() -> dict[str, Any]:
@@ -162,7 +162,7 @@ class _City:
         """What each comes to: its call, its ticket, and every step."""
         plan = _read("demo_stories.toml")["stories"]
         known = {each["name"]: each for each in callers}
-        named = {each.get("name", each["title"]): Story(each["title"]) for each in plan}
+        named = {each.get("name", each["title"]): Story(each["title"], each["kind"]) for each in plan}
         acts = Acts(self._session, self._policy, named)
         for each, story in zip(plan, named.values(), strict=True):
             at, told = self._when(each["at"]), (each, known[each["caller"]], story)

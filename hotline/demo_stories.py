@@ -25,6 +25,7 @@ from cases import (
     sealed,
     supervision,
     tickets,
+    units,
     unsealing,
     visits,
 )
@@ -32,7 +33,6 @@ from cases.dispatch import Share
 from cases.errors import Conflict, NotAllowed, NotVisible, Refused
 from cases.logins import viewer_of
 from cases.order_reply import Reply
-from cases.units import by_code, clerks_of
 from cases.visits import VisitForm
 from routing.policy import Policy
 from storage.staff import Person
@@ -52,6 +52,7 @@ class Story:
     """One case. `number` and `agent` are known once it is written down; `stopped`: an act was refused."""
 
     title: str
+    kind: str
     call_id: str | None = None
     number: str = ""
     agent: Viewer | None = None
@@ -66,6 +67,9 @@ class Acts:
         self._session, self._policy, self._stories = session, policy, stories
         self._county = next((unit.code for unit in policy.units if unit.level == "county"), "")
         self._viewers: dict[str, Viewer] = {}
+        self._units = {unit.code: unit.id for unit in units.all_active(session)}
+        clerks = select(Person.unit_id, Person.login).where(Person.role == Role.UNIT_CLERK)
+        self._clerks = {row.unit_id: row.login for row in session.execute(clerks)}
 
     def do(self, story: Story, step: Step, at: datetime) -> None:
         """One step. What the city's rules refuse ends the story there: a city of its own may be stricter."""
@@ -90,7 +94,7 @@ class Acts:
             for index, code in enumerate(codes)
         ]
         choice = step.get("choice", "")
-        longer = self._policy.kind(self._ticket(story).kind).longer
+        longer = self._policy.kind(story.kind).longer
         story.lead = story.lead if first == "assist" else codes[0]
         dispatch.send(
             self._session,
@@ -287,28 +291,24 @@ class Acts:
         """Who acts for a unit: its own clerk, else the dispatcher; of what is sealed who is said."""
         if "who" in step:
             return self._who(story, step)
-        clerk = self._session.scalar(clerks_of(share.unit_id).limit(1))
-        person = self._session.get(Person, clerk) if clerk else None
-        return self._viewer(person.login if person else Role.DISPATCHER)
+        return self._viewer(self._clerks.get(share.unit_id, Role.DISPATCHER))
 
     def _share(self, story: Story, step: Step) -> SubOrder:
         """Of the unit that is said, else the leading one's."""
-        unit = by_code(self._session, self._code(step.get("of", "")) or story.lead)
-        mine = select(SubOrder).where(SubOrder.ticket_id == self._ticket(story).id)
-        newest = mine.where(SubOrder.unit_id == (unit.id if unit else 0)).order_by(SubOrder.sent_at.desc())
-        return self._session.scalars(newest).first() or _nobody()
-
-    def _ticket(self, story: Story) -> Ticket:
-        return self._session.scalars(select(Ticket).where(Ticket.number == story.number)).one()
+        unit_id = self._units.get(self._code(step.get("of", "")) or story.lead)
+        mine = select(SubOrder).join(Ticket, Ticket.id == SubOrder.ticket_id)
+        mine = mine.where(Ticket.number == story.number, SubOrder.unit_id == unit_id)
+        newest = self._session.scalars(mine.order_by(SubOrder.sent_at.desc()).limit(1)).first()
+        if newest is None:
+            raise NotVisible("no such share")
+        return newest
 
     def _code(self, said: str) -> str:
         return said.format(county=self._county)
 
     def _way(self, code: str, step: Step) -> str:
         """How a unit learns of it: by the screen, where somebody there has an account."""
-        unit = by_code(self._session, code)
-        seen = unit is not None and self._session.scalar(clerks_of(unit.id).limit(1)) is not None
-        return "web" if seen else str(step.get("way", "phone"))
+        return "web" if self._units.get(code) in self._clerks else str(step.get("way", "phone"))
 
     def _form(self, step: Step, at: datetime) -> Reply:
         contacted = (at - timedelta(minutes=10)).replace(second=0, microsecond=0)
@@ -322,7 +322,3 @@ class Acts:
             contacted_how=how,
             contacted_at="" if how == "none" else contacted.isoformat(),
         )
-
-
-def _nobody() -> SubOrder:
-    raise NotVisible("no such share")

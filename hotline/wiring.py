@@ -127,6 +127,12 @@ def database_url(settings: Settings, home: Home) -> str:
     return server.url if server else settings.database_url
 
 
+def owner_url(settings: Settings, home: Home) -> str:
+    """The same for the tables' owner, as far as we know of one beside the application's role."""
+    url, server = database_url(settings, home), postgres(settings, home)
+    return server.owner_url if server else settings.database_owner_url or url
+
+
 def await_database(settings: Settings, home: Home, seconds: float) -> str:
     """The URL, once somebody else's start of the embedded server is over, and its database made."""
     server = postgres(settings, home)
@@ -344,8 +350,7 @@ def prepare_database(settings: Settings, home: Home, city: Policy, *, with_demo:
     """Newest shape; into an empty one goes the demo city, if wanted. True when it did."""
     from storage import migrate  # the migrations' own library: one start in many needs it
 
-    url, server = database_url(settings, home), postgres(settings, home)
-    owner = server.owner_url if server else settings.database_owner_url or url
+    url, owner = database_url(settings, home), owner_url(settings, home)
     keyring.begin(owner, datetime.now(UTC))
     home.hand_over()
     try:
@@ -363,13 +368,14 @@ def prepare_database(settings: Settings, home: Home, city: Policy, *, with_demo:
         keyring.prove(session)
         calendar.seed(session, city)
         units.sync(session, city.units)
-    return with_demo and lay_out_demo(url, home, city)
+    return with_demo and lay_out_demo(owner, home, city)
 
 
 def lay_out_demo(url: str, home: Home, city: Policy) -> bool:
     """A small believable city, if nobody is there yet. True when it was laid out.
 
-    Its recordings lie in the home, prepared before, until the ledger takes them in.
+    `url`: of the tables' owner, who may date what is past. Its recordings lie in the home, prepared before,
+    until the ledger takes them in.
     """
     with closing(Database(url, pool_size=1)) as database:
         laid_out = demo.lay_out(database, city, home.recordings_incoming)

@@ -20,7 +20,6 @@ from routing.working_time import days_away
 from storage.tables import Journal, Outbox
 from storage.waking import WAKING
 
-TOLD_FOR = timedelta(days=2)  # what people were told before that is read and gone
 OVERNIGHT, EVERY_HOUR = timedelta(hours=12), timedelta(hours=1)
 _AT = re.compile(r"(?P<minutes>\d+)m|(?P<days>\d+)(/(?P<quick>\d+))?(?P<unit>[dc]) (?P<clock>\d\d:\d\d)")
 _WAKES = " UNION ALL ".join(
@@ -63,15 +62,18 @@ class When:
 
 
 class Past:
-    """Plays deeds in the order of their time, and what happens by itself in between."""
+    """Plays deeds in the order of their time, and what happens by itself in between.
 
-    def __init__(self, session: Session, policy: Policy, now: datetime) -> None:
+    Of what people were told before `told_since`, nothing is left.
+    """
+
+    def __init__(self, session: Session, policy: Policy, now: datetime, told_since: datetime) -> None:
         self._session, self._policy, self._now = session, policy, now
         self._calendar = load_calendar(session)
         self._at: datetime | None = None
         self._looked_at: datetime | None = None
         self._wakes_at: datetime | None = None  # when the next level comes, as far as was reckoned
-        self._told_at = self._told_till = now - TOLD_FOR
+        self._told_at = self._told_since = told_since
         # Only who owns the journal may date its lines; the application's own role can't.
         self._may = session.scalar(select(func.has_column_privilege("journal", "at", "INSERT")))
         event.listen(session, "before_flush", self._date)
@@ -114,4 +116,4 @@ class Past:
                 row.at = self._at
             elif isinstance(row, Outbox):
                 row.created_at, row.due_at = self._at, row.due_at or self._at
-                row.done_at = self._at if self._at <= self._told_till else None
+                row.done_at = self._at if self._at <= self._told_since else None

@@ -103,8 +103,8 @@ def _counted(session: Session, policy: Policy, now: datetime) -> dict[str, int]:
     found["discipline2"] |= closing.counts(session, _who(session, "discipline2"), policy)
     found["clerk2"] = {"all": order_trays.counts(session, _who(session, "clerk2"), now)["owed"]}
     found["clerk3"] = {"all": order_trays.counts(session, _who(session, "clerk3"), now)["to_take"]}
-    for login in (*found, "clerk2"):
-        found[login] = found[login] | {"notices": notices_mine.unseen(session, _who(session, login))}
+    for login in found.keys() - {"secretary"}:  # who hears of what is reported from him
+        found[login] |= {"notices": len(notices_mine.mine(session, _who(session, login)))}
     return {f"{login}.{name}": count for login, lists in found.items() for name, count in lists.items()}
 
 

@@ -118,10 +118,14 @@ def working_day_before(day: Day, policy: Policy, calendar: Calendar) -> Day:
     return day_of(days_away(day.date, 1, Span.WORKING_DAYS, calendar, back=True), policy, day.line)
 
 
+def reads_all(viewer: Viewer) -> bool:
+    """Whether she is of the duty room, whose day is of all lines and of what came by none."""
+    return cell(viewer.role, Action.READ_DAY).ordinary is Scope.ALL
+
+
 def lines(viewer: Viewer, policy: Policy) -> list[Line]:
     """The lines whose day she may read."""
-    scope = cell(viewer.role, Action.READ_DAY).ordinary
-    return [line for line in policy.lines if scope is Scope.ALL or line.number in viewer.lines]
+    return [line for line in policy.lines if reads_all(viewer) or line.number in viewer.lines]
 
 
 # -- calls --------------------------------------------------------------------------------------------

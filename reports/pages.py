@@ -59,6 +59,8 @@ def day_page(
         "typed": typed,
         "errors": errors,
         "line_options": [(line.number, f"{line.number} {line.name}") for line in lines],
+        "reads_all": day.reads_all(who),
+        "all_word": "day.all_lines" if day.reads_all(who) else "day.own_lines",
         "today": now.astimezone(policy.zone).date().isoformat(),
         "now": now,
         "shown": _shown,

@@ -82,7 +82,7 @@ def test_the_sheet_says_whose_it_is_which_day_and_how_its_figures_are_reckoned(r
     for words in (
         CITY.name,
         TODAY.isoformat(),
-        "全部线路",
+        "值班室（全部）",
         "派单员 打印于",
         "接通率＝接通÷接入",
         "data-print",

@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, exists, false, func, null, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    SQLColumnExpression,
+    case,
+    cast,
+    exists,
+    false,
+    func,
+    null,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session, aliased
 
 from cases.day import UNLISTED, on_line
@@ -56,11 +69,11 @@ class _Waits:
     """The tickets, and of each row: which unit, whom, since when, until when."""
 
     tickets: Select[Any]
-    since: ColumnElement[Any]
-    due_at: ColumnElement[Any]
-    provisional: ColumnElement[Any]
-    unit_id: ColumnElement[Any] = _NOBODY
-    person_id: ColumnElement[Any] = _NOBODY
+    since: SQLColumnExpression[Any]
+    due_at: SQLColumnExpression[Any]
+    provisional: SQLColumnExpression[Any]
+    unit_id: SQLColumnExpression[Any] = _NOBODY
+    person_id: SQLColumnExpression[Any] = _NOBODY
 
 
 def counts(session: Session, viewer: Viewer, line: str, now: datetime) -> dict[str, Count]:

@@ -161,9 +161,9 @@ def _calls(viewer: Viewer, day: Day) -> Select[Any]:
 
 def _written(session: Session, viewer: Viewer, call_ids: list[str]) -> dict[str, list[Ticket]]:
     mine = visible_tickets(viewer, Action.READ_DAY).join(TicketCall, TicketCall.ticket_id == Ticket.id)
-    mine = mine.where(TicketCall.call_id.in_(call_ids)).add_columns(TicketCall.call_id)
+    of_calls = mine.where(TicketCall.call_id.in_(call_ids)).options(*UNLISTED).order_by(Ticket.id)
     found: dict[str, list[Ticket]] = {}
-    for ticket, call_id in session.execute(mine.options(*UNLISTED).order_by(Ticket.id)):
+    for ticket, call_id in session.execute(of_calls.add_columns(TicketCall.call_id)):
         found.setdefault(call_id, []).append(ticket)
     _note(session, viewer, [each for tickets in found.values() for each in tickets])
     return found
@@ -212,9 +212,9 @@ def cases(
 
 def by_line(session: Session, viewer: Viewer, day: Day) -> list[OfLine]:
     """The lines that had calls or cases, by number."""
-    counted = [func.count(case((CALLS[name], 1))) for name in ("offered", "answered")]
-    of_calls = _calls(viewer, day).with_only_columns(Call.line, *counted).group_by(Call.line)
-    rung = {line: (offered, answered) for line, offered, answered in session.execute(of_calls)}
+    offered, answered = (func.count(case((CALLS[name], 1))) for name in ("offered", "answered"))
+    of_calls = _calls(viewer, day).with_only_columns(Call.line, offered, answered).group_by(Call.line)
+    rung = {row[0]: (row[1], row[2]) for row in session.execute(of_calls)}
     written = visible_tickets(viewer, Action.READ_DAY).where(within(Ticket.created_at, day))
     written = written.join(TicketCall, TicketCall.ticket_id == Ticket.id)
     written = written.join(Call, Call.id == TicketCall.call_id)

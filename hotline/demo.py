@@ -147,12 +147,13 @@ class _City:
         self._when = When(session, policy, now)
 
     def build(self) -> None:
+        past = Past(self._session, self._policy, self._when)
         self._staff()
         editor, keeper = (self._keepers[role] for role in (Role.EDITOR, Role.ADMINISTRATOR))
         demo_knowledge.lay_out(self._session, self._policy, editor, keeper, self._now)
         callers = [self._local(each) for each in self._plan["callers"]]
         deeds = [*self._stories(callers), *self._other_calls(callers)]
-        Past(self._session, self._policy, self._now, self._when("2d 08:00")).play(deeds)
+        past.play(deeds)
         # Nothing of the demo is ever sent, and what people were told this morning they have read.
         self._session.execute(update(Outbox).values(done_at=func.now()))
         read = update(Notice).where(Notice.at < self._now - READ_AFTER)

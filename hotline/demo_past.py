@@ -64,16 +64,16 @@ class When:
 class Past:
     """Plays deeds in the order of their time, and what happens by itself in between.
 
-    Of what people were told before `told_since`, nothing is left.
+    From its making on what is written is dated. Of what people were told long ago nothing is left.
     """
 
-    def __init__(self, session: Session, policy: Policy, now: datetime, told_since: datetime) -> None:
-        self._session, self._policy, self._now = session, policy, now
+    def __init__(self, session: Session, policy: Policy, when: When) -> None:
+        self._session, self._policy, self._now = session, policy, when("0m")
         self._calendar = load_calendar(session)
-        self._at: datetime | None = None
+        self._at = when("30c 08:00")  # before all stories
         self._looked_at: datetime | None = None
         self._wakes_at: datetime | None = None  # when the next level comes, as far as was reckoned
-        self._told_at = self._told_since = told_since
+        self._told_at = self._told_since = when("2d 08:00")
         # Only who owns the journal may date its lines; the application's own role can't.
         self._may = session.scalar(select(func.has_column_privilege("journal", "at", "INSERT")))
         event.listen(session, "before_flush", self._date)
@@ -110,7 +110,6 @@ class Past:
 
     def _date(self, session: Session, _context: UOWTransaction, _instances: object) -> None:
         """What says of itself when it was, says when it was played."""
-        assert self._at is not None, "it is played"
         for row in session.new:
             if isinstance(row, Journal) and self._may:
                 row.at = self._at

@@ -178,7 +178,7 @@ class _City:
         for index, closing in enumerate(closings):
             sex = self._recordings[closing["sound"]].dialogue.sex("caller")
             caller = self._chance.choice([each for each in callers if each["sex"] == sex])
-            closed = partial(self._closed_call, closing, caller, index % LEADERS)
+            closed = partial(self._closed_call, closing, caller, (index + index // 10) % LEADERS)
             yield Deed(self._some_time(index % 10), 0, closed)
         for index in range(ABANDONED):
             abandoned = partial(self._abandoned, self._chance.choice(callers), index % LEADERS)

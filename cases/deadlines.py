@@ -17,7 +17,7 @@ from storage.tables import CalendarDay, CalendarYear
 def load_calendar(session: Session) -> Calendar:
     """All days that differ, and the years announced."""
     return Calendar(
-        days={day: works for day, works in session.execute(select(CalendarDay.day, CalendarDay.works))},
+        days=dict(session.execute(select(CalendarDay.day, CalendarDay.works)).all()),
         announced=frozenset(session.scalars(select(CalendarYear.year).where(CalendarYear.announced))),
     )
 

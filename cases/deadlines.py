@@ -21,7 +21,7 @@ from storage.tables import CalendarDay, CalendarYear, Ticket
 def load_calendar(session: Session) -> Calendar:
     """All days that differ, and the years announced."""
     return Calendar(
-        days=dict(session.execute(select(CalendarDay.day, CalendarDay.works)).tuples().all()),
+        days=dict(session.execute(select(CalendarDay.day, CalendarDay.works)).all()),
         announced=frozenset(session.scalars(select(CalendarYear.year).where(CalendarYear.announced))),
     )
 

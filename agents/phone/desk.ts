@@ -16,12 +16,15 @@ import { Tab } from "./tab.js";
 import { BELL, Loop, RINGBACK } from "./tones.js";
 import { t } from "./words.js";
 
+const AGAIN_MILLISECONDS = 3000;
+
 const settings = (): Promise<PhoneSettings> => get<PhoneSettings>("/phone/settings");
 
 export class Desk implements PhoneEvents {
   #phone: Phone | null = null;
   #duty: Duty | null = null;
   #net: NetState | "over" = "off";
+  #lookAgain = 0;
   #over = false; // the log-in was ended, here or elsewhere
   #shown: Promise<void> = Promise.resolve(); // nothing is asked of the server while a ring's record is on its way
   readonly #names = new Map<string, string>(); // call id → the caller, as far as known
@@ -238,13 +241,16 @@ export class Desk implements PhoneEvents {
     await this.#lookAtDuty();
   }
 
+  /** Where it cannot be told now, it is asked for again until it can: she must see whether calls come to her. */
   async #lookAtDuty(): Promise<void> {
     if (!this.#serves) return;
+    clearTimeout(this.#lookAgain);
     try {
       this.#told(await get<Duty>("/desk/duty"));
     } catch {
       this.#duty = null;
       this.changed();
+      if (!this.#over) this.#lookAgain = window.setTimeout(() => void this.#lookAtDuty(), AGAIN_MILLISECONDS);
     }
   }
 

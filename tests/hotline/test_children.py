@@ -172,9 +172,10 @@ def test_children_end_with_a_parent_that_is_killed(tmp_path: Path, short_folder:
     )
     program = (
         "import pathlib, sys, time; from hotline.children import Child; from hotline.heart import Ear\n"
+        "tell = lambda line: print(line, flush=True)\n"
         f"log = pathlib.Path({str(tmp_path / 'log')!r})\n"
         f"ear = Ear(pathlib.Path({str(short_folder / 'ear')!r}))\n"
-        f"child = Child('ivr', [sys.executable, '-c', {grandchild!r}], log, print, ear)\n"
+        f"child = Child('ivr', [sys.executable, '-c', {grandchild!r}], log, tell, ear)\n"
         "child.start(); print(child.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)

@@ -5,7 +5,6 @@ once its facts are stored.
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from routing.policy import Policy
 from routing.route import Ending, HangUp, ToQueue
 from storage.database import Database, DatabaseAway
 from storage.vault import installed
-from storage.whole import sync_folder
+from storage.whole import write_whole
 
 IMPORT_SECONDS = 5.0
 KEPT_ASIDE = ".refused"  # a file that cannot be imported is kept for a person to look at
@@ -28,7 +27,6 @@ KEPT_ASIDE = ".refused"  # a file that cannot be imported is kept for a person t
 _CONTEXT = "spool"
 GONE = "gone"  # the step, and the reason, of a caller who hung up
 
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 _log = structlog.get_logger(__name__)
 
@@ -69,15 +67,9 @@ class Spool:
     def keep(self, visit: Visit) -> None:
         """Keep a visit safe on disk. Raises OSError when the disk does not take it."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name = f"{visit.arrival.call_id}.json"
-        draft = self._folder / f".{name}.part"
         told = json.dumps(_plain(visit), ensure_ascii=False, default=datetime.isoformat)
-        with os.fdopen(os.open(draft, _WRITE, 0o600), "wb") as file:
-            file.write(installed().seal("fields", _CONTEXT, told.encode()))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(self._folder / name)
-        sync_folder(self._folder)
+        sealed = installed().seal("fields", _CONTEXT, told.encode())
+        write_whole(self._folder / f"{visit.arrival.call_id}.json", sealed)
 
     def waiting(self) -> list[Path]:
         """The files that wait, oldest first."""

@@ -43,8 +43,8 @@ WHY = {
 }
 _REFUSAL = PAGE | {"application/json": {"schema": _FAULT}}
 EVERYWHERE: Answers = {status: {"description": why, "content": _REFUSAL} for status, why in WHY.items()}
-AWAY: Answers = {503: {"description": "The telephone system is not there", "content": _REFUSAL}}
 EVERYWHERE[303] = {"description": "Go on there: to what was done, or to the log-in"}
+AWAY: Answers = {503: {"description": "The telephone system is not there", "content": _REFUSAL}}
 
 
 def json_of(**fields: str) -> dict[str, Any]:

@@ -41,10 +41,12 @@ def remove() -> None:
 def _lay_out(path: Path) -> None:
     from tests.hotline.city import City  # whose homes are furnished from here
 
+    shutil.rmtree(path, ignore_errors=True)  # what somebody began in vain
     path.mkdir(mode=0o711)
     city, home = City(path, laid_out=False), Home(path)
-    running = city.up().wait_up()
+    running = city.up()
     try:
+        running.wait_up()
         until(
             lambda: not any(home.recordings_incoming.rglob("*.wav")), "the demo's recordings to be kept", 120
         )

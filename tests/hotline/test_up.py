@@ -76,12 +76,11 @@ def test_the_configuration_is_rendered_and_reloaded_without_ending_asterisk(city
 
 
 def test_ctrl_c_stops_all_of_it_and_a_second_start_finds_the_same_people(new_home: City) -> None:
-    city = new_home
-    running = city.up().wait_up()
+    running = new_home.up().wait_up()
     logins = re.findall(r"log in as +(\S+)", running.said)
     assert running.stop() == 0, running.said
-    wait_for(lambda: not city.processes(), "the end of all processes")
-    again = city.up().wait_up()
+    wait_for(lambda: not new_home.processes(), "the end of all processes")
+    again = new_home.up().wait_up()
     assert re.findall(r"log in as +(\S+)", again.said) == logins != []
     assert "demo city was laid out" not in again.said
 

@@ -58,11 +58,11 @@ def test_a_lost_network_is_told_and_mends_by_itself(seat: Callable[..., Seat]) -
 def test_a_duty_that_cannot_be_told_at_once_is_asked_for_until_it_is(seat: Callable[..., Seat]) -> None:
     agent = seat("agent1")
     agent.says("未上岗")
-    away = "**/desk/duty"
-    agent.page.route(away, lambda route: route.fulfill(status=503, json={}))
+    duty = "**/desk/duty"
+    agent.page.route(duty, lambda route: route.fulfill(status=503, json={}))
     agent.page.reload()
     agent.says("值班状态未知")
-    agent.page.unroute(away)
+    agent.page.unroute(duty)
     agent.says("未上岗")
 
 

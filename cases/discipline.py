@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from cases import unsealing
 from cases.looks import note_listed
 from cases.permissions import Action, may
-from cases.states import OPEN
+from cases.states import OPEN, PROMISED
 from cases.unsealing import Asked
 from cases.visible import TAKEN, visible_tickets
 from routing.policy import Policy
@@ -104,7 +104,7 @@ def _in_list(which: str, now: datetime) -> ColumnElement[bool]:
         case "old":
             return and_(is_open, Ticket.created_at <= now - WEEK)
         case "late":
-            return and_(is_open, Ticket.due_at < now)
+            return and_(Ticket.state.in_(PROMISED), Ticket.due_at < now)
         case "closed":
             return and_(~is_open, Ticket.closed_at > now - CLOSED_FOR)
     raise KeyError(which)

@@ -20,7 +20,7 @@ from routing.policy import Policy
 from routing.working_time import Calendar, Due
 from storage import outbox
 from storage.staff import Unit
-from storage.tables import Outbox, Ticket
+from storage.tables import Journal, Outbox, Ticket
 from storage.viewer import Viewer
 from storage.work import Instruction, SubOrder, TicketNote, UnitRequest
 
@@ -92,7 +92,7 @@ def send(
     after(State(ticket.state), Event.DISPATCH)
     chosen = _checked(session, ticket, shares)
     _check_lead(session, ticket, shares)
-    _choose(ticket, choice, policy)
+    was = _choose(ticket, choice, policy)
     due = reckon(ticket, ticket.due_choice, policy, load_calendar(session), now)
     if ticket.sent_at is None:
         ticket.sent_at = now
@@ -112,6 +112,8 @@ def send(
         orders.append(order)
     told = {"units": [share.unit_code for share in shares], "orders": [order.id for order in orders]}
     told["parts"] = [share.part for share in shares]
+    if was is not None:
+        told["choice_was"] = was
     step(session, viewer, ticket, Event.DISPATCH, Action.CHARGE_UNITS, now, **told)
     return orders
 
@@ -199,14 +201,16 @@ def _instructed(session: Session, ticket: Ticket) -> set[int]:
     return {unit_id for unit_id in found if unit_id is not None}
 
 
-def _choose(ticket: Ticket, choice: str, policy: Policy) -> None:
+def _choose(ticket: Ticket, choice: str, policy: Policy) -> str | None:
+    """What was chosen before, for `undo`; None: it stays."""
     if not choice or choice == ticket.due_choice:
-        return
+        return None
     if choice not in policy.kind(ticket.kind).longer:
         raise Refused({"choice": "unknown"})
     if ticket.sent_at is not None:  # from then on it takes an extension
         raise Refused({"choice": "after_sending"})
-    ticket.due_choice = choice
+    was, ticket.due_choice = ticket.due_choice, choice
+    return was
 
 
 def reckon(ticket: Ticket, choice: str, policy: Policy, calendar: Calendar, at: datetime) -> Due:
@@ -258,11 +262,19 @@ def undo(session: Session, viewer: Viewer, number: str, now: datetime, policy: P
     for order in last:
         _take_back(session, viewer, ticket, order, Action.CHARGE_UNITS, now, why="undone")
     if ticket.sent_at == last[0].sent_at:  # as if it had never been sent
-        ticket.sent_at = None
+        ticket.sent_at, ticket.due_choice = None, _choice_before(session, ticket)
         due = order_due(ticket.created_at, ticket, policy, load_calendar(session))
         ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
     _nobody_left(session, viewer, ticket, Action.CHARGE_UNITS, now)
     return last
+
+
+def _choice_before(session: Session, ticket: Ticket) -> str:
+    """The longer limit, or '', that the ticket had before its last sending chose another."""
+    sent = Journal.subject_kind == "ticket", Journal.subject_id == str(ticket.id)
+    last = select(Journal.detail["choice_was"].astext).where(*sent, Journal.act == "ticket.dispatch")
+    was: str | None = session.scalar(last.order_by(Journal.id.desc()).limit(1))
+    return ticket.due_choice if was is None else was
 
 
 def recall(

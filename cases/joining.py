@@ -91,7 +91,7 @@ def lead_of(session: Session, viewer: Viewer, ticket: Ticket) -> Ticket | None:
 
 
 def owe_caller(session: Session, ticket: Ticket, kind: str) -> None:
-    """The callers of a ticket, and of all that was merged into it, are owed word of its end.
+    """The callers of a ticket, and of all that was merged into it, are owed word of its end or delay.
 
     Not those who want none or whom nobody can reach; and what is sealed is told to nobody by a message.
     """

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, defer
 from cases import units
 from cases.deadlines import extended, limit_due, load_calendar
 from cases.errors import Conflict, Refused
+from cases.joining import owe_caller
 from cases.looks import note_listed
 from cases.orders import AT_WORK, LONGEST, below
 from cases.permissions import Action
@@ -217,8 +218,7 @@ def _move(session: Session, ticket: Ticket, order: SubOrder, due: Due) -> None:
     if ticket.due_at is not None and ticket.due_at >= due.at:
         return
     ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
-    if ticket.reply_wanted and not ticket.sealed:
-        outbox.put(session, "ticket.progress", {"ticket_id": ticket.id})
+    owe_caller(session, ticket, "ticket.progress")
 
 
 def _ids(ticket: Ticket, request: UnitRequest) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """What units ask is ruled on: by the role that the policy names, once, and never by who asked."""
 
+from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier, Thread
 from typing import Any
@@ -7,12 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from cases import orders, passing, rulings
+from cases import joining, orders, passing, rulings
 from cases.dispatch import Share, send
 from cases.errors import Conflict, NotAllowed, NotVisible, Refused
 from cases.states import Order, State
+from cases.ticket_form import TicketForm
 from cases.tickets import TicketSearch as Search
-from cases.tickets import list_tickets
+from cases.tickets import list_tickets, save_ticket
 from routing.rule import Rule
 from storage.tables import Ticket
 from storage.viewer import Viewer
@@ -119,7 +121,7 @@ def test_a_sealed_share_that_is_returned_is_known_there_no_longer(desk: Desk) ->
 
 
 def test_more_time_moves_the_share_what_was_passed_down_of_it_and_the_promise(desk: Desk) -> None:
-    (order_id,) = desk.case(COUNTY)
+    (order_id,) = desk.case(COUNTY, contact_number="13812345678")
     child = desk.does(passing.pass_down, desk.county, order_id, OFFICE, "", NOW).id
     before = desk.order(order_id)
     asked = order_id, "complex", "需会商", "", desk.policy, LATER
@@ -135,11 +137,26 @@ def test_more_time_moves_the_share_what_was_passed_down_of_it_and_the_promise(de
     assert len(desk.owed("extension.ruled")) == 1
 
 
-@pytest.mark.parametrize("form", [{"reply_wanted": False}, {"sealed": True}])
-def test_who_wants_no_reply_is_not_told_and_of_what_is_sealed_nobody(
+def test_callers_whose_repeats_were_merged_into_it_are_told_that_it_takes_longer(desk: Desk) -> None:
+    order_id = extension(desk, contact_number="13812345678")
+    lead = desk.ticket(order_id)
+    with desk.database.session() as session:
+        form = TicketForm(kind="help", content="又停电", contact_number="13812345678")
+        again = save_ticket(session, desk.staff.agent, form, None, desk.policy, NOW)
+        silent = replace(form, reply_wanted=False)
+        quiet = save_ticket(session, desk.staff.agent, silent, None, desk.policy, NOW)
+        for each in (again, quiet):
+            joining.merge(session, desk.dispatcher, each.number, lead.number, desk.policy, NOW)
+        told = [lead.id, again.id]
+    rules(desk, desk.reviewer, order_id, True, kind="extension")
+    assert desk.owed("ticket.progress") == [{"ticket_id": each} for each in told]
+
+
+@pytest.mark.parametrize("form", [{"reply_wanted": False}, {"sealed": True}, {"contact_number": ""}])
+def test_who_wants_no_reply_or_cannot_be_told_is_not_and_of_what_is_sealed_nobody(
     desk: Desk, form: dict[str, Any]
 ) -> None:
-    order_id = extension(desk, **form)
+    order_id = extension(desk, **{"contact_number": "13812345678", **form})
     ruler = desk.staff.discipline if "sealed" in form else desk.reviewer
     rules(desk, ruler, order_id, True, kind="extension")
     assert desk.owed("ticket.progress") == []

@@ -57,6 +57,22 @@ def test_what_is_undone_was_never_sent_and_no_notice_of_it_leaves(
         assert list(why) == ["undone", "undone"]
 
 
+@pytest.mark.parametrize("written", ["", "legacy"])
+def test_a_longer_limit_that_was_chosen_with_it_is_undone_as_well(
+    database: Database, policy: Policy, dispatcher: Viewer, new: New, written: str
+) -> None:
+    number = new(TicketForm(kind="help", content="停电", choice=written))
+    before = ticket_of(database, number)
+    for choice in ("complex", ""):  # chosen and undone; then sent as it was written, and undone
+        with database.session() as session:
+            dispatch.send(session, dispatcher, number, [Share(OTHER)], policy, NOW, choice=choice)
+        assert ticket_of(database, number).due_choice == (choice or written)
+        with database.session() as session:
+            dispatch.undo(session, dispatcher, number, NOW + timedelta(seconds=30), policy)
+        after = ticket_of(database, number)
+        assert (after.due_choice, after.due_at) == (written, before.due_at)
+
+
 @pytest.mark.parametrize(
     ("short_of", "is_undone"), [(timedelta(microseconds=1), True), (timedelta(0), False)]
 )

@@ -1,7 +1,8 @@
 """What is wrong with a policy, in words: names that lead nowhere, names twice, what does not fit together."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 from zoneinfo import available_timezones
@@ -115,10 +116,44 @@ def _untold(policy: "Policy") -> Iterator[Fault]:
             yield Fault(f"prompts.{language}.notice", f'does not say "{kept}"', "say it as privacy.kept does")
 
 
+# What a text has to look like, in words.
+_SHAPES = {
+    r"^[a-z][a-z0-9_]{0,30}$": "write small letters, digits and _, a letter first, at most 31 of them",
+    r"^([a-z][a-z0-9_]{0,30})?$": 'write the code of a kind, or "" for an agent at once',
+    r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$": 'write a time as "08:30"',
+    r"^[0-9*#]$": 'write one key of the phone, as "1"',
+    r"^[0-9]{3,15}$": 'write 3 to 15 digits in quotes, as "962299"',
+    r"^0\d{2,3}$": 'write it as "0816"',
+}
+_TYPES = {
+    "tuple_type": "write a list: [ … ]",
+    "dict_type": "write a table: { … }",
+    "string_type": 'write it in quotes: "…"',
+    "int_type": "write a whole number",
+    "int_parsing": "write a whole number",
+    "bool_type": "write true or false",
+    "string_too_short": "write something",
+}
+_LONGEST = 60  # characters shown of what will not do
+
+
+def explain_all(errors: Iterable[dict[str, Any]], model: type[BaseModel]) -> list[Fault]:
+    """Pydantic's errors, met while reading into `model`; a list is no fault for what is at fault in it."""
+    told = list(errors)
+    places = [each["loc"] for each in told]
+    return [
+        explain(each, model)
+        for each in told
+        if not any(
+            len(place) > len(each["loc"]) and place[: len(each["loc"])] == each["loc"] for place in places
+        )
+    ]
+
+
 def explain(error: dict[str, Any], model: type[BaseModel]) -> Fault:
-    """One of pydantic's errors, met while reading into `model`."""
+    """One of them."""
     place = [str(part) for part in error["loc"] if part != "[key]"]
-    key = ".".join(place) or "the file"
+    key, told = ".".join(place) or "the file", error.get("ctx", {})
     match error["type"]:
         case "extra_forbidden":
             near = difflib.get_close_matches(place[-1], _known_keys(error["loc"], model), n=1)
@@ -127,9 +162,29 @@ def explain(error: dict[str, Any], model: type[BaseModel]) -> Fault:
             return Fault(key, "is missing", "add it")
         case "value_error":
             return Fault(key, "does not fit together", str(error["msg"]).removeprefix("Value error, "))
-        case _:
-            message = str(error["msg"])
-            return Fault(key, f"{error['input']!r} will not do", message[:1].lower() + message[1:])
+        case "too_short":
+            return Fault(key, f"has {told['actual_length']}", f"write at least {told['min_length']}")
+    return Fault(key, f"{_shown(error['input'])} will not do", _remedy(error, told))
+
+
+def _remedy(error: dict[str, Any], told: Mapping[str, Any]) -> str:
+    message = str(error["msg"])
+    match error["type"]:
+        case "string_pattern_mismatch" if told["pattern"] in _SHAPES:
+            return _SHAPES[told["pattern"]]
+        case "model_type" if told["class_name"] == "Words":
+            return 'write it in both languages: { zh = "…", en = "…" }'
+        case "model_type":
+            return _TYPES["dict_type"]
+        case known if known in _TYPES:
+            return _TYPES[known]
+    return message[:1].lower() + message[1:]
+
+
+def _shown(value: object) -> str:
+    """As it stands in the file, or nearly."""
+    said = json.dumps(value, ensure_ascii=False, default=str)
+    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
 
 
 def _known_keys(place: tuple[str | int, ...], model: Any) -> list[str]:

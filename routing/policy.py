@@ -13,10 +13,11 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from routing.handling import Category, Choice, Decider, Decision, Decisions, Handling, Ladders, Texts, Urgency
-from routing.misfits import explain, found
+from routing.misfits import explain_all, found
 from routing.terms import Code, Fault, Hours, Limit, Model, PolicyError, Reason, Words
 
 Key = Annotated[str, Field(pattern=r"^[0-9*#]$")]
+Pressed = Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]{0,30})?$")]
 Dialled = Annotated[str, Field(pattern=r"^[0-9]{3,15}$")]
 Days = Annotated[int, Field(gt=0, le=36_500)]
 LogDays = Annotated[int, Field(ge=183, le=36_500)]
@@ -37,7 +38,7 @@ class Line(Model):
 class Menu(Model):
     """What may be pressed: key → code of a kind, or "" for an agent at once."""
 
-    keys: dict[Key, Code | Literal[""]]
+    keys: dict[Key, Pressed]
     english_key: Key | None = None
     timeout_seconds: float = Field(5.0, gt=0, le=30)
     tries: int = Field(2, ge=1, le=5)
@@ -232,7 +233,7 @@ def parse(data: dict[str, Any]) -> Policy:
     try:
         return Policy.model_validate(data)
     except ValidationError as error:
-        raise PolicyError([explain(dict(each), Policy) for each in error.errors()]) from error
+        raise PolicyError(explain_all(map(dict, error.errors()), Policy)) from error
 
 
 _Item = TypeVar("_Item", bound=BaseModel)

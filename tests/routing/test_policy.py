@@ -83,13 +83,18 @@ def _set(data: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
         ("menu.keys.1", "gossip", "menu.keys.1", "use one of: inquiry"),
         ("menu.english_key", "3", "menu.english_key", "choose a key of its own"),
         ("time_zone", "Asia/Mianyang", "time_zone", 'write e.g. "Asia/Shanghai"'),
-        ("area_code", "816", "area_code", "match pattern"),
+        ("area_code", "816", "area_code", 'as "0816"'),
+        ("menu.keys.1", "Gossip", "menu.keys.1", "the code of a kind"),
+        ("menu.tries", "two", "menu.tries", "a whole number"),
+        ("lines.0.number", 962299, "lines.0.number", "in quotes"),
+        ("lines", [], "lines", "write at least 1"),
+        ("queues.0.title", "坐席", "queues.0.title", "in both languages"),
         ("sealed_readers", ["mayor"], "sealed_readers.0", "'discipline'"),
         ("kinds.0.deadline.amount", 0, "kinds.0.deadline.amount", "greater than 0"),
         ("kinds.0.deadline.unit", "weeks", "kinds.0.deadline.unit", "'working_days'"),
         ("kinds.0.code", "help", "kinds.code", "keep one of them"),
         ("hours", {"day": {"opens": "22:00", "closes": "08:00"}}, "hours.day", "must be later"),
-        ("hours", {"day": {"opens": "8:00"}}, "hours.day.opens", "match pattern"),
+        ("hours", {"day": {"opens": "8:00"}}, "hours.day.opens", 'as "08:30"'),
         ("units.0.code", "power", "units.code", "keep one of them"),
         ("units.0.level", "third", "units.0", "name the unit `above`"),
         ("units.0.level", "city", "units.0.level", "'second'"),
@@ -115,7 +120,7 @@ def test_a_fault_names_its_key_and_remedy(
     ("key", "value", "told_key", "remedy"),
     [
         ("kinds.1.deadline.amount", 501, "kinds.1.deadline", "at most 500 working_days"),
-        ("kinds.1.longer.complex.name", None, "kinds.1.longer.complex.name", "valid dictionary"),
+        ("kinds.1.longer.complex.name", None, "kinds.1.longer.complex.name", "in both languages"),
         ("categories.1.above", "opperating", "categories.1.above", "use one of: operating"),
         ("categories.0.above", "siting", "categories.0.above", "before what is below it"),
         ("categories.1.kinds", ["gossip"], "categories.1.kinds.0", "use one of: inquiry"),
@@ -147,7 +152,7 @@ def test_a_fault_names_its_key_and_remedy(
         ("ladders.order.0.code", "urged", "ladders.order.code", "keep one of them"),
         ("texts.done.zh", "工单{name}已办结", "texts.done.zh", "write only {number}"),
         ("texts.done.en", "Case {number was closed", "texts.done.en", "write only {number}"),
-        ("texts.done", "办结", "texts.done", "valid dictionary"),
+        ("texts.done", "办结", "texts.done", "in both languages"),
     ],
 )
 def test_a_fault_of_handling_names_its_key_and_remedy(
@@ -246,6 +251,12 @@ def test_all_faults_are_told_at_once(mianyang: dict[str, Any]) -> None:
     with pytest.raises(PolicyError) as caught:
         parse(_set(mianyang, "colour", 1))
     assert {fault.key for fault in caught.value.faults} == {"city", "colour"}
+
+
+def test_a_list_is_no_fault_for_what_is_at_fault_in_it(mianyang: dict[str, Any]) -> None:
+    with pytest.raises(PolicyError) as caught:
+        parse(_set(mianyang, "queues.0.title", "坐席"))
+    assert [fault.key for fault in caught.value.faults] == ["queues.0.title"]
 
 
 @pytest.mark.parametrize("words", ["name = ", "\x00", ""])

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from agents.people import names_of
-from agents.supervision import Typed, id_of, state_of_instruction
+from agents.supervision import Typed, id_of
 from agents.ticket_parts import Again
 from agents.tickets import act_on
 from agents.units import unit_options
@@ -92,6 +92,6 @@ def _shown(each: Told, now: datetime) -> tuple[Any, Any, str, Any]:
     return (
         personal.shown(each.ticket, full=False),
         each.instruction,
-        state_of_instruction(each.instruction, now),
+        instructions.standing(each.instruction, each.ticket, now),
         tell,
     )

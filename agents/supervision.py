@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from agents.people import names_of
 from agents.ticket_parts import Again, ticket_part
-from agents.tickets import act_on, form_fields
+from agents.tickets import act_on, form_fields, pressing
 from agents.units import unit_options
 from agents.waiting import waits
 from cases import board, escalation, instructions, personal, shares, supervision, units
@@ -22,7 +22,6 @@ from cases.visible import reaches
 from routing.policy import Policy
 from storage.tables import Ticket
 from storage.viewer import Viewer
-from storage.work import Instruction, Supervision
 from web.login import needs, services
 from web.render import page
 
@@ -131,8 +130,8 @@ def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict
     return {
         "inside": inside,
         "urgings": urged,
-        "watched": [(row, state_of_supervision(row, now)) for row in watched],
-        "told": [(row, state_of_instruction(row, now)) for row in told],
+        "watched": [(row, supervision.standing(row, ticket, now)) for row in watched],
+        "told": [(row, instructions.standing(row, ticket, now)) for row in told],
         "rungs": list(escalation.fired(session, ticket)) if inside else [],
         "levels": {(of, level.code): level for of, ladder in policy.ladders.items() for level in ladder},
         "names": names_of(session, ids),
@@ -149,22 +148,6 @@ def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict
         else [],
         "options": unit_options(session) if may_instruct else [],
     }
-
-
-def state_of_instruction(row: Instruction, now: datetime) -> str:
-    """waiting, running, late, done."""
-    if row.given_at is None:
-        return "waiting"
-    if row.done_at is not None:
-        return "done"
-    return "late" if row.due_at is not None and row.due_at < now else "running"
-
-
-def state_of_supervision(row: Supervision, now: datetime) -> str:
-    """running, late, ended."""
-    if row.ended_at is not None:
-        return "ended"
-    return "late" if row.due_at is not None and row.due_at < now else "running"
 
 
 # -- the board --------------------------------------------------------------------------------------
@@ -209,8 +192,8 @@ def _board(
             (
                 row,
                 personal.shown(row.ticket, full=False),
-                _pressing(row.due_at, now),
-                state_of_supervision(row.supervision, now) if row.supervision else "",
+                pressing(row.due_at),
+                supervision.standing(row.supervision, row.ticket, now) if row.supervision else "",
             )
             for row in found[:ROWS]
         ]
@@ -226,13 +209,6 @@ def _board(
         "gone": again is not None and opened not in {row.ticket.number for row in found[:ROWS]},
     }
     return page(request, "supervision.html", status, **context)
-
-
-def _pressing(due_at: datetime | None, now: datetime) -> str:
-    """over, soon, ahead; '' for what owes nothing."""
-    if due_at is None:
-        return ""
-    return "over" if due_at < now else "soon" if due_at < now + board.SOON else "ahead"
 
 
 def id_of(typed: str) -> int:

@@ -22,10 +22,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 
 from cases.day import UNLISTED, on_line
+from cases.instructions import unanswered
 from cases.looks import note_listed
 from cases.permissions import Action
 from cases.sorting import has_nobody
-from cases.states import OWED, Order, State
+from cases.states import OPEN, OWED, Order, State
 from cases.visible import visible_tickets
 from routing.policy import Policy
 from storage.staff import Person, Unit
@@ -166,11 +167,12 @@ def _above(mine: Select[Any], which: str) -> _Waits:
     """Steps beside the case's state: a leader's word, what he asked for, a supervision."""
     if which == "supervision":
         watched = mine.join(Supervision, Supervision.ticket_id == Ticket.id)
-        until = Supervision.due_at, Supervision.due_provisional
+        # When its case is over it waits for words alone.
+        until = case((Ticket.state.in_(OPEN), Supervision.due_at)), Supervision.due_provisional
         return _Waits(watched.where(Supervision.ended_at.is_(None)), Supervision.at, *until)
     reports = mine.join(Instruction, Instruction.ticket_id == Ticket.id)
     if which == "word":
-        silent = reports.where(Instruction.given_at.is_(None))
+        silent = reports.where(unanswered())
         leader = {"person_id": Instruction.leader_id}
         return _Waits(silent, Instruction.reported_at, _NO_TIME, false(), **leader)
     if which != "instruction":

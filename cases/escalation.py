@@ -35,7 +35,7 @@ ROWS: dict[Subject, type[Deadline]] = {
     "instruction": Instruction,
     "supervision": Supervision,
 }
-ASKED_AGAIN = timedelta(hours=1)  # a share of a case that is over, which may be reopened
+ASKED_AGAIN = timedelta(hours=1)  # a share or a supervision of a case that is over, which may be reopened
 _OF_A_TICKET = load_only(
     *(Ticket.id, Ticket.state, Ticket.sealed, Ticket.due_at, Ticket.visit_due_at, Ticket.created_at),
     *(Ticket.urged, Ticket.next_at, Ticket.next_for, Ticket.next_in),
@@ -175,7 +175,7 @@ def _look(
     row.next_for = due_at
     if isinstance(row, Ticket):
         row.next_in = row.state
-    if isinstance(row, SubOrder) and ticket.state not in OPEN:
+    if isinstance(row, SubOrder | Supervision) and ticket.state not in OPEN:
         row.next_at = now + ASKED_AGAIN
         return
     found = reached(due_at, _since(subject, row), policy.ladders.get(subject, ()), policy, calendar, now)

@@ -7,7 +7,7 @@ is not named for it: naming him is an act of its own.
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import exists, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from cases import journal, units
@@ -168,6 +168,27 @@ def all_of(session: Session, ticket: Ticket) -> list[Instruction]:
     return list(session.scalars(mine.order_by(Instruction.reported_at, Instruction.id)))
 
 
+def standing(row: Instruction, ticket: Ticket, now: datetime) -> str:
+    """waiting, moot (its case was over before he wrote), running, late, done."""
+    if row.given_at is None:
+        return "waiting" if awaits_word(row, ticket) else "moot"
+    if row.done_at is not None:
+        return "done"
+    return "late" if row.due_at is not None and row.due_at < now else "running"
+
+
+def awaits_word(row: Instruction, ticket: Ticket) -> bool:
+    """A report that its leader has still to answer: as `unanswered`, of one."""
+    over = ticket.closed_at is not None and row.reported_at < ticket.closed_at
+    return row.given_at is None and not over
+
+
+def unanswered() -> ColumnElement[bool]:
+    """Of reports joined with their tickets: no word yet, and the case was not over before he wrote one."""
+    running = or_(Ticket.closed_at.is_(None), Instruction.reported_at >= Ticket.closed_at)
+    return and_(Instruction.given_at.is_(None), running)
+
+
 def leaders(session: Session) -> list[Person]:
     """To whom a case can be reported."""
     working = select(Person).where(Person.active, Person.role == Role.LEADER)
@@ -195,7 +216,8 @@ def _report(session: Session, ticket: Ticket, report_id: int) -> Instruction | N
 def _waiting(session: Session, ticket: Ticket, leader_id: int) -> Instruction | None:
     """What he was told of it and has not answered."""
     mine = select(Instruction).where(Instruction.ticket_id == ticket.id, Instruction.leader_id == leader_id)
-    return session.scalar(mine.where(Instruction.given_at.is_(None)))
+    asked = mine.where(Instruction.given_at.is_(None)).order_by(Instruction.id.desc())
+    return next((row for row in session.scalars(asked) if awaits_word(row, ticket)), None)
 
 
 def _reported(

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from cases.instructions import leaders_for
+from cases.instructions import leaders_for, unanswered
 from cases.lab import incoming_call
 from cases.looks import note_listed
 from cases.permissions import Action, may
@@ -92,7 +92,7 @@ def _told(session: Session, viewer: Viewer, which: str, now: datetime) -> Select
         .where(Instruction.leader_id.in_(whose), Ticket.id.in_(mine))
     )
     if which == "waiting":
-        return query.where(Instruction.given_at.is_(None))
+        return query.where(unanswered())
     lately = or_(Instruction.done_at.is_(None), Instruction.done_at > now - DONE_FOR)
     return query.where(Instruction.given_at.is_not(None), lately)
 

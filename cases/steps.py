@@ -18,7 +18,7 @@ from routing.policy import Policy
 from storage.notify import notify
 from storage.tables import Ticket
 from storage.viewer import Role, Viewer
-from storage.work import SubOrder
+from storage.work import SubOrder, Supervision
 
 
 def locked(session: Session, viewer: Viewer, number: str, action: Action) -> Ticket:
@@ -81,6 +81,16 @@ def step(
     ticket.state = after(was, event)
     ticket.closed_at = None if ticket.state in OPEN else now
     touch(session, viewer, ticket, f"ticket.{event.value}", action, now, was=was.value, **detail)
+    if was in OPEN and ticket.state not in OPEN:
+        _end_supervision(session, ticket, now)
+
+
+def _end_supervision(session: Session, ticket: Ticket, now: datetime) -> None:
+    """What began by itself ends with its case; what a person demanded awaits her word."""
+    running = Supervision.ticket_id == ticket.id, Supervision.by_id.is_(None), Supervision.ended_at.is_(None)
+    for row in session.scalars(select(Supervision).where(*running).with_for_update()).all():
+        row.ended_at = now
+        tell(session, None, ticket, "ticket.supervision_end", Action.SUPERVISE, supervision=row.id)
 
 
 def turn(

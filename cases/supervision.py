@@ -118,6 +118,15 @@ def current(session: Session, ticket: Ticket) -> Supervision | None:
     return session.scalar(running)
 
 
+def standing(row: Supervision, ticket: Ticket, now: datetime) -> str:
+    """running, late, over (its case is, and its outcome was not said), ended."""
+    if row.ended_at is not None:
+        return "ended"
+    if ticket.state not in OPEN:
+        return "over"
+    return "late" if row.due_at is not None and row.due_at < now else "running"
+
+
 def all_of(session: Session, ticket: Ticket) -> list[Supervision]:
     """Those of a case, oldest first, for a viewer who sees it."""
     mine = select(Supervision).where(Supervision.ticket_id == ticket.id)

@@ -109,6 +109,7 @@ MARKS: dict[str, dict[str, Mark]] = {
     },
     "instruction": {
         "waiting": Mark("dot", "accent"),
+        "moot": Mark("square", "quiet"),
         "running": Mark("half"),
         "late": Mark("triangle-full", "bad"),
         "done": Mark("tick"),
@@ -116,6 +117,7 @@ MARKS: dict[str, dict[str, Mark]] = {
     "supervision": {
         "running": Mark("diamond"),
         "late": Mark("triangle-full", "bad"),
+        "over": Mark("ring"),
         "ended": Mark("square", "quiet"),
     },
     "person": {"active": Mark("tick"), "left": Mark("square", "quiet")},

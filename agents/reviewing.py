@@ -11,7 +11,7 @@ from agents.people import names_of
 from agents.ticket_parts import ticket_part, version_of
 from agents.tickets import act_on, due_state, form_fields
 from agents.waiting import waits
-from cases import closing, personal, shares, units
+from cases import closing, personal, shares, sorting, units
 from cases.order_reply import Reply
 from cases.permissions import Action, may
 from cases.states import State
@@ -45,8 +45,16 @@ def review_page(
     with services(request).database.session() as session:
         found = closing.tray(session, who, policy, ROWS + 1, (number - 1) * ROWS)
         names = names_of(session, {form.by_id for _, form in found})
+        having = sorting.having(session, [ticket.id for ticket, _ in found])
+        unit_names = {unit.id: unit.name for unit in units.everyone(session)}
         rows = [
-            (personal.shown(ticket, full=False), form, names.get(form.by_id or 0, ""), due_state(ticket))
+            (
+                personal.shown(ticket, full=False),
+                form,
+                [unit_names[share.unit_id] for share in having.get(ticket.id, []) if share.parent_id is None],
+                names.get(form.by_id or 0, ""),
+                due_state(ticket),
+            )
             for ticket, form in found[:ROWS]
         ]
         total = closing.counts(session, who, policy).get("closing", 0)
@@ -85,10 +93,11 @@ def audit(
 def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict[str, Any]:
     """The closing forms of a ticket, newest first; a new one, or the audit, for those whose turn it is."""
     forms = closing.forms(session, ticket)
-    having = shares.of(session, ticket) if ticket.state == State.HANDLING else []
+    having = shares.of(session, ticket)
     lead = shares.leading(having)
     may_close = (
-        bool(having)
+        ticket.state == State.HANDLING
+        and bool(having)
         and may(who, Action.CLOSE)
         and reaches(session, who, Action.CLOSE, ticket)
         and closing.leads(who, lead)
@@ -99,6 +108,7 @@ def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict
     names = {unit.id: unit.name for unit in units.everyone(session)} if may_close else {}
     return {
         "forms": forms,
+        "is_told": closing.leads(who, lead),
         "names": names_of(session, {each for form in forms for each in (form.by_id, form.decided_by)}),
         "may_close": may_close,
         "lead": lead,

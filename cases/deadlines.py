@@ -102,10 +102,11 @@ def extended(due_at: datetime, rule: str, by: Limit, policy: Policy, calendar: C
     return Due(more.at, more.provisional, str(Rule.read(rule).extended(by)) if rule else more.rule)
 
 
-def restarted(ticket: Ticket, policy: Policy, calendar: Calendar) -> Due:
-    """A ticket's deadline by what it says now, from when its clock began, with the extensions that it had."""
-    old = Rule.read(ticket.due_rule) if ticket.due_rule else None
-    due = order_due((old and old.since) or ticket.sent_at or ticket.created_at, ticket, policy, calendar)
+def restarted(rule: str, since: datetime, ticket: Ticket, policy: Policy, calendar: Calendar) -> Due:
+    """A deadline of a ticket's, or of a unit's share of it, by what the ticket says now: from when its clock
+    began (`since`, if its `rule` knows not), with the extensions that it had."""
+    old = Rule.read(rule) if rule else None
+    due = order_due((old and old.since) or since, ticket, policy, calendar)
     new = Rule.read(due.rule)
     if old is None or len(old.spans) == 1:
         return due

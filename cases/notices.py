@@ -69,6 +69,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "order.sent": Kind("work", (Who.UNIT,), otherwise=(Who.DISPATCHERS,)),
+    "order.due_moved": Kind("work", (Who.UNIT,), otherwise=(Who.DISPATCHERS,)),
     "order.recalled": Kind("work", (Who.UNIT,), after=True),
     "order.objected": Kind("decide", (Who.OBJECTION,)),
     "order.ruled": Kind("answer", (Who.ASKER, Who.UNIT), after=True),

@@ -5,11 +5,13 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases.deadlines import load_calendar, order_due
+from cases.deadlines import load_calendar, order_due, restarted
 from cases.permissions import Action
 from cases.states import GONE, OWED, Order, Turn
-from cases.steps import turn
+from cases.steps import tell, turn
 from routing.policy import Policy
+from routing.working_time import Calendar
+from storage import outbox
 from storage.tables import Ticket
 from storage.viewer import Viewer
 from storage.work import SubOrder
@@ -23,8 +25,8 @@ def of(session: Session, ticket: Ticket, *, lock: bool = False) -> list[SubOrder
 
 
 def leading(shares: list[SubOrder]) -> SubOrder | None:
-    """主办: the share of the unit that answers for the whole case."""
-    return next((each for each in shares if each.part == "lead" and each.parent_id is None), None)
+    """主办: the share of the unit that answers for the whole case, the last one that it was sent to."""
+    return next((each for each in reversed(shares) if each.part == "lead" and each.parent_id is None), None)
 
 
 def owed(shares: list[SubOrder]) -> list[SubOrder]:
@@ -54,3 +56,19 @@ def redo(
         share.redone += 1
         share.replied_at = share.replied_by = share.ended_at = None
     return len(again)
+
+
+def restart(
+    session: Session, viewer: Viewer, ticket: Ticket, action: Action, policy: Policy, calendar: Calendar
+) -> None:
+    """The ticket's kind, category, urgency or limit is another: what units owe is due by that, as if it had
+    been sent so. Each unit whose deadline moves is told."""
+    for share in owed(of(session, ticket, lock=True)):
+        old, due = share.due_at, restarted(share.due_rule, share.sent_at, ticket, policy, calendar)
+        share.due_at, share.due_rule, share.due_provisional = due.at, due.rule, due.provisional
+        if old == due.at:
+            continue
+        moved = {"old": old.isoformat() if old else None, "new": due.at.isoformat()}
+        told = {"order": share.id, "unit": share.unit_id, **moved, "provisional": due.provisional}
+        tell(session, viewer, ticket, "order.due_moved", action, **told)
+        outbox.put(session, "order.due_moved", {"ticket_id": ticket.id, "order_id": share.id})

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, defer
 
-from cases import dispatch, drafts, journal, known, ticket_numbers
+from cases import dispatch, drafts, journal, known, shares, ticket_numbers
 from cases.calls import seal_call, tell_of
 from cases.deadlines import deadline, load_calendar, restarted
 from cases.errors import Conflict, Refused
@@ -118,7 +118,8 @@ def change_ticket(
     version: int,
     policy: Policy,
 ) -> Ticket:
-    """Store what was typed over the `version` that was read; a new limit counts from the beginning.
+    """Store what was typed over the `version` that was read; a new limit counts from the beginning, and
+    for units from when the ticket was sent to each.
 
     Raises Conflict with both texts when somebody was faster, Refused, NotVisible, NotAllowed.
     What was sealed stays sealed.
@@ -137,8 +138,10 @@ def change_ticket(
     if not ticket.sealed and set(known.NEW) & set(changed):
         known.feed(session, ticket, changed=changed)
     if {"kind", "due_choice", "urgency", "category"} & set(changed):
-        due = restarted(ticket, policy, load_calendar(session))
+        calendar = load_calendar(session)
+        due = restarted(ticket.due_rule, ticket.sent_at or ticket.created_at, ticket, policy, calendar)
         ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
+        shares.restart(session, viewer, ticket, Action.WRITE_TICKETS, policy, calendar)
     _touch(session, viewer, ticket, "ticket.changed", fields=changed)
     dispatch.withdraw_from_accused(session, viewer, ticket, datetime.now(UTC))
     _seal_or_tell(session, viewer, ticket, policy)

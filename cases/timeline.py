@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import units
+from cases import closing, shares, units
 from cases.history import Entry, record_history
 from cases.permissions import Action, may
 from cases.tickets import TicketRecord
@@ -127,6 +127,7 @@ class _Told:
             visible_tickets(viewer).where(Ticket.id.in_(others)).with_only_columns(Ticket.id, Ticket.number)
         )
         self._numbers = {row.id: row.number for row in session.execute(seen)} if others else {}
+        self._leads = closing.leads(viewer, shares.leading(shares.of(session, record.ticket)))
         # A share's note is overwritten when it is sent again: it stands where it was said.
         self._last_sent = {key: entry for entry in entries for key in _sent(entry)}
 
@@ -194,8 +195,8 @@ class _Told:
             )
         if note := self._row(entry, "note"):
             yield "call_id", note.call_id
-        if (closing := self._row(entry, "closing")) and entry.act == "ticket.close":
-            yield from (("finding", closing.finding), ("solved", closing.solved))
+        if (form := self._row(entry, "closing")) and entry.act == "ticket.close":
+            yield from (("finding", form.finding), ("solved", form.solved))
         if request := self._row(entry, "request"):
             yield from (("before", request.due_before), ("after", request.due_after))
             yield "better", self._units.get(request.unit_id or 0, "")
@@ -222,11 +223,10 @@ class _Told:
             ruled = entry.act in RULED
             yield Word("remark", request.remark) if ruled else Word("ground", request.ground)
             yield Word("law", "" if ruled else request.law)
-        if closing := self._row(entry, "closing"):
-            names = (
-                ("account", "public_reply", "why_unsolved") if entry.act == "ticket.close" else ("remark",)
-            )
-            yield from (Word(name, getattr(closing, name)) for name in names)
+        if form := self._row(entry, "closing"):
+            inside = ("account", "why_unsolved") if self._leads else ()  # not for units that assist
+            names = ("public_reply", *inside) if entry.act == "ticket.close" else ("remark",)
+            yield from (Word(name, getattr(form, name)) for name in names)
         if visit := self._row(entry, "visit"):
             yield Word("caller_said", visit.words)
         if ending := self._row(entry, "ending"):

@@ -166,7 +166,7 @@ def test_an_extension_is_counted_from_where_the_deadline_goes(
     with database.session() as session:
         ticket = session.scalars(select(Ticket)).one()
         assert local(ticket.due_at, policy) == "2026-12-16 23:59"
-        again = restarted(ticket, policy, load_calendar(session))
+        again = restarted(ticket.due_rule, ticket.created_at, ticket, policy, load_calendar(session))
         assert (again.at, again.rule) == (ticket.due_at, ticket.due_rule)
 
 

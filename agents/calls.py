@@ -15,12 +15,12 @@ from agents.filters import Filter, Wanted, list_page
 from agents.people import names_of
 from agents.recordings import players
 from agents.story import people_in, tell
-from cases import personal
+from cases import dialling, personal
 from cases.calls import CallSearch, list_calls
 from cases.history import record_history
 from cases.offers import read_call
 from cases.permissions import Action
-from cases.visible import visible_recordings, visible_tickets
+from cases.visible import visible_calls, visible_recordings, visible_tickets
 from storage.parties import Caller
 from storage.staff import Person
 from storage.tables import Call, CallLeg, CallStep, Recording, Ticket, TicketCall
@@ -35,7 +35,10 @@ OUTCOMES = ("live", "answered", "abandoned", "rejected", "unreached")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One call of the list, its caller masked. Seconds are None while unknown."""
+    """One call of the list, its caller masked. Seconds are None while unknown.
+
+    `may_return`: she can call back who was missed; `back`: the last call back, `back_by`: whose it was.
+    """
 
     call: Any
     caller: Any
@@ -44,6 +47,9 @@ class Row:
     recorded: bool
     wait_seconds: float | None
     talk_seconds: float | None
+    may_return: bool
+    back: Call | None
+    back_by: str
 
 
 @router.get("/calls")
@@ -75,6 +81,10 @@ def rows_of(session: Session, who: Viewer, calls: Sequence[Call]) -> list[Row]:
     callers = {each.id: each for each in session.scalars(select(Caller).where(Caller.id.in_(caller_ids)))}
     agents = {each.id: each for each in session.scalars(select(Person).where(Person.id.in_(agent_ids)))}
     tickets = ticket_numbers(session, who, ids)
+    missed = {call.id for call in calls if dialling.is_missed(call)}
+    back = dialling.returned(session, who, missed) if missed else {}
+    back_by = names_of(session, {each.agent_id for each in back.values()})
+    calls_out = _reached(session, who, missed) if missed else set()
     heard = visible_recordings(who).where(Recording.call_id.in_(ids), Recording.state == "ready")
     recorded = set(session.scalars(heard.with_only_columns(Recording.call_id)))
     return [
@@ -86,9 +96,18 @@ def rows_of(session: Session, who: Viewer, calls: Sequence[Call]) -> list[Row]:
             recorded=call.id in recorded,
             wait_seconds=_between(call.queued_at, call.answered_at or call.ended_at),
             talk_seconds=_between(call.answered_at, call.ended_at),
+            may_return=call.id in calls_out and call.number is not None,
+            back=back.get(call.id),
+            back_by=back_by.get(back[call.id].agent_id or 0, "") if call.id in back else "",
         )
         for call in calls
     ]
+
+
+def _reached(session: Session, who: Viewer, call_ids: set[str]) -> set[str]:
+    """Of these calls those whose callers she may call."""
+    mine = visible_calls(who, Action.CALL_OUT).where(Call.id.in_(call_ids))
+    return set(session.scalars(mine.with_only_columns(Call.id)))
 
 
 def ticket_numbers(session: Session, who: Viewer, call_ids: set[str]) -> dict[str, list[str]]:

@@ -13,9 +13,9 @@ from agents.dispatching import first_choice, proposed
 from agents.ticket_parts import ticket_part, version_of
 from agents.tickets import act_on, form_fields
 from agents.units import unit_options
-from cases import charging, directory, dispatch, sorting, units
+from cases import charging, directory, dispatch, shares, sorting, units
 from cases.deadlines import load_calendar
-from cases.dispatch import PARTS, WAYS, Share
+from cases.dispatch import LIVE, PARTS, WAYS, Share
 from cases.errors import NotVisible, Refused
 from cases.permissions import Action
 from cases.states import TICKET, Event, Order, State
@@ -102,14 +102,18 @@ def note_told(request: Request, number: str, order_id: int, who: Dispatcher, typ
 
 @ticket_part("dispatching")
 def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict[str, Any]:
-    """Its live shares for whoever sees the ticket; for who may send it the form, filled with the proposal."""
+    """Who has it, or had it done; for who may send it the form, filled with the proposal."""
     now = datetime.now(UTC)
-    names = {unit.id: unit.name for unit in units.everyone(session)}
-    shares = sorting.having(session, [ticket.id]).get(ticket.id, [])
+    known = units.everyone(session)
+    names = {unit.id: unit.name for unit in known}
+    having = shares.of(session, ticket)
     may_send = reaches(session, who, Action.CHARGE_UNITS, ticket)
+    live = [each for each in having if each.state in LIVE]
     context: dict[str, Any] = {
-        "shares": shares,
+        "shares": sorted(having, key=lambda each: each.part != PARTS[0]),
+        "live": {each.id for each in live},
         "names": names,
+        "phones": {unit.id: unit.phone for unit in known},
         "may_send": may_send,
         "returned": _returned(session, ticket, names),
         "left": 0,
@@ -121,7 +125,7 @@ def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict
         if each.ticket.id == ticket.id:
             context["left"] = max(1, round((each.until - now).total_seconds()))
     if Event.DISPATCH in TICKET[State(ticket.state)]:
-        context["form"] = _form(session, ticket, shares, policy, now)
+        context["form"] = _form(session, ticket, live, policy, now)
     return context
 
 
@@ -133,14 +137,14 @@ def _returned(session: Session, ticket: Ticket, names: Mapping[int, str]) -> lis
 
 
 def _form(
-    session: Session, ticket: Ticket, shares: list[SubOrder], policy: Policy, now: datetime
+    session: Session, ticket: Ticket, live: list[SubOrder], policy: Policy, now: datetime
 ) -> dict[str, Any]:
-    leads = any(each.part == PARTS[0] for each in shares)
+    leads = any(each.part == PARTS[0] for each in live)
     proposal = None if leads else proposed(directory.load(session, policy), ticket)
     choice = first_choice(ticket, proposal)
     usual = dispatch.reckon(ticket, ticket.due_choice, policy, load_calendar(session), now)
     accused = units.around(session, ticket.accused_unit_id)[0] if ticket.accused_unit_id else ()
-    barred = {*accused, *(each.unit_id for each in shares)}
+    barred = {*accused, *(each.unit_id for each in live)}
     codes = {unit.code for unit in session.scalars(select(Unit).where(Unit.id.in_(barred)))}
     return {
         "needs_lead": not leads,

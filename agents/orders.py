@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 
 from agents.people import names_of
 from agents.ticket_parts import ticket_part, version_of
-from agents.tickets import act_on, form_fields
+from agents.tickets import act_on, form_fields, pressing
 from agents.waiting import waits
 from cases import order_trays, orders, passing, personal, units
 from cases.deadlines import limit_due, load_calendar, say_rule
 from cases.order_reply import Reply, leads
-from cases.order_trays import OWN_ACT, SOON
+from cases.order_trays import OWN_ACT
 from cases.orders import AT_WORK
 from cases.permissions import Action, Scope, cell
 from cases.states import GONE, OWED, Order, State
@@ -82,11 +82,8 @@ def tray_page(
 
 
 def due_of(order: SubOrder) -> str:
-    """ahead, soon (within a day) or over; '' for a share that owes nothing or has no deadline."""
-    if order.state not in OWED or order.due_at is None:
-        return ""
-    left = order.due_at - datetime.now(UTC)
-    return "over" if left.total_seconds() < 0 else "soon" if left < SOON else "ahead"
+    """How pressing it is; '' for a share that owes nothing or has no deadline."""
+    return pressing(order.due_at) if order.state in OWED else ""
 
 
 def _own(who: Viewer) -> list[int]:

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from agents.orders import due_of
 from agents.people import names_of
 from agents.ticket_parts import Again
+from agents.tickets import pressing
 from agents.waiting import waits
 from cases import personal, rulings
 from cases.errors import Conflict
@@ -30,11 +30,13 @@ Decider = Annotated[Viewer, Depends(needs(Action.DECIDE))]
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A request with its ticket as lists show it. `is_own`: somebody else has to rule on it."""
+    """A request with its ticket as lists show it. `until`: when it should be ruled on, more time before what
+    there is runs out; `due`: how pressing that is. `is_own`: somebody else has to rule on it."""
 
     asked: Waiting
     ticket: Any
     ground: str
+    until: datetime | None
     due: str
     is_own: bool
 
@@ -108,10 +110,12 @@ def _page(
 
 def _listed(asked: Waiting, who: Viewer) -> Listed:
     tell = personal.telling(asked.ticket, full=False)
+    until = asked.by or asked.order.due_at
     return Listed(
         asked,
         personal.shown(asked.ticket, full=False),
         tell(asked.request.ground),
-        due_of(asked.order),
+        until,
+        pressing(until),
         asked.request.asked_by == who.person_id,
     )

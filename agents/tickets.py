@@ -90,10 +90,15 @@ def tickets_page(
 
 
 def due_state(ticket: Ticket) -> str:
-    """ahead, soon (within a day) or over; '' for a ticket that owes nothing."""
-    if ticket.state not in PROMISED or ticket.due_at is None:
+    """As `pressing`; '' for a ticket that owes nothing."""
+    return pressing(ticket.due_at) if ticket.state in PROMISED else ""
+
+
+def pressing(due_at: datetime | None) -> str:
+    """ahead, soon (within a day) or over; '' for what is never due."""
+    if due_at is None:
         return ""
-    left = ticket.due_at - datetime.now(UTC)
+    left = due_at - datetime.now(UTC)
     return "over" if left < timedelta(0) else "soon" if left < SOON else "ahead"
 
 
@@ -163,6 +168,8 @@ def page_of(
             "ticket": personal.shown(ticket, full=full),
             "tell": personal.telling(ticket, full=full),
             "can_show": not full and personal.may_show(session, who, ticket),
+            "can_dial": bool(ticket.contact_number or ticket.calling_number)
+            and reaches(session, who, Action.CALL_OUT, ticket),
             "asked": asked,
             "due": due_state(ticket),
             "rule": say_rule(ticket.due_rule, policy, look(request).language) if ticket.due_rule else "",

@@ -12,6 +12,7 @@ from agents.ticket_parts import ticket_part, version_of
 from agents.tickets import act_on, form_fields
 from agents.waiting import waits
 from cases import answering, closing, personal, visits
+from cases.deadlines import say_rule
 from cases.permissions import Action, may
 from cases.states import State
 from cases.visible import reaches
@@ -20,6 +21,7 @@ from storage.tables import Ticket
 from storage.viewer import Viewer
 from web.faults import Refused
 from web.login import needs, services
+from web.messages import LANGUAGES
 from web.render import page
 
 router = APIRouter()
@@ -85,6 +87,9 @@ def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict
         "may_visit": may_visit,
         "is_done": state is State.DONE,
         "reply": _reply(session, ticket) if may_visit else "",
+        "rule": {each: say_rule(ticket.visit_due_rule, policy, each) for each in LANGUAGES}
+        if ticket.visit_due_rule
+        else {},
         "left": policy.handling.visit_attempts - visits.missed(session, ticket) if may_visit else 0,
     }
 

@@ -169,6 +169,7 @@ def _approve(
     else:
         step(session, viewer, ticket, Event.APPROVE, Action.DECIDE, now, closing=closing.id)
         due = limit_due(now, policy.handling.visit_within, policy, load_calendar(session))
-        ticket.visit_due_at, ticket.visit_due_provisional, ticket.waits_until = due.at, due.provisional, None
+        ticket.visit_due_at, ticket.visit_due_rule = due.at, due.rule
+        ticket.visit_due_provisional, ticket.waits_until = due.provisional, None
         outbox.put(session, "visit.due", {"ticket_id": ticket.id})
     owe_caller(session, ticket, "ticket.done")

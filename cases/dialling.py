@@ -1,4 +1,4 @@
-"""Calls that staff place about a ticket, by a token: no browser learns whom it calls.
+"""Calls that staff place, about a ticket or back to who was missed, by a token: no browser learns the number.
 
 The person asks; her phone dials the token; the exchange asks what it stands for (`begin`), which is when the
 call's record is written. What becomes of the call CEL tells, as of any other.
@@ -7,6 +7,7 @@ call's record is written. What becomes of the call CEL tells, as of any other.
 import hashlib
 import re
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,12 +18,13 @@ from sqlalchemy.orm import Session
 from cases import journal
 from cases.calls import Arrival, open_call, seal_call, tell_of
 from cases.errors import Refused
-from cases.lab import OUT
+from cases.lab import ORIGIN, OUT
 from cases.logins import viewer_of
-from cases.permissions import Action, rule
+from cases.permissions import Action, demand, rule
+from cases.sealed import missing_call
 from cases.steps import locked
 from cases.visible import name, reaches, visible_calls
-from routing.numbers import display, normalise
+from routing.numbers import CALLABLE, display, normalise
 from routing.policy import Policy
 from storage.staff import Person
 from storage.tables import Call, Ticket, TicketCall
@@ -30,7 +32,10 @@ from storage.viewer import Viewer
 from storage.work import Dialling
 
 GOOD_FOR = timedelta(seconds=60)
-NUMBERS = ("mobile", "fixed", "short", "service")  # whom we call: nobody abroad
+MISSED = (
+    "abandoned",
+    "unreached",
+)  # outcomes of calls that came in, after which their callers are called back
 PLACED = "placed"  # why somebody is named for a sealed call: she made it
 
 
@@ -60,17 +65,56 @@ def ask(
     no_phone; to unknown (nobody can be called so), not_hers.
     """
     ticket = locked(session, viewer, number, Action.CALL_OUT)
-    person = session.get_one(Person, viewer.person_id)
-    if not person.endpoint:
-        raise Refused({"phone": "no_phone"})
     if to and not reaches(session, viewer, Action.CHARGE_UNITS, ticket):
         raise Refused({"to": "not_hers"})
-    wanted = normalise(to or ticket.contact_number or ticket.calling_number, policy.area_code)
-    if wanted.number is None or wanted.kind not in NUMBERS:
+    wanted = to or ticket.contact_number or ticket.calling_number
+    return _grant(session, viewer, wanted, policy, now, ticket_id=ticket.id)
+
+
+def ask_back(session: Session, viewer: Viewer, call_id: str, policy: Policy, now: datetime) -> Granted:
+    """A token for the caller of a missed call. What she asked before and did not dial is void.
+
+    Raises NotAllowed, NotVisible, and Refused: phone no_phone; to unknown; event not_missed.
+    """
+    demand(viewer, Action.CALL_OUT)
+    call = session.scalar(visible_calls(viewer, Action.CALL_OUT).where(Call.id == call_id))
+    if call is None:
+        raise missing_call(session, viewer, call_id)
+    if not is_missed(call):
+        raise Refused({"event": "not_missed"})
+    return _grant(session, viewer, call.number or "", policy, now, missed_id=call.id)
+
+
+def is_missed(call: Call) -> bool:
+    """Somebody rang, and nobody spoke with her."""
+    return call.origin not in (ORIGIN, OUT) and call.outcome in MISSED
+
+
+def returned(session: Session, viewer: Viewer, call_ids: Collection[str]) -> dict[str, Call]:
+    """By the missed call's id the latest call back that she may know of."""
+    back = visible_calls(viewer).where(Call.missed_id.in_(call_ids)).order_by(Call.began_at, Call.id)
+    return {call.missed_id: call for call in session.scalars(back) if call.missed_id}
+
+
+def _grant(
+    session: Session,
+    viewer: Viewer,
+    number: str,
+    policy: Policy,
+    now: datetime,
+    *,
+    ticket_id: int | None = None,
+    missed_id: str | None = None,
+) -> Granted:
+    if not session.get_one(Person, viewer.person_id).endpoint:
+        raise Refused({"phone": "no_phone"})
+    wanted = normalise(number, policy.area_code)
+    if wanted.number is None or wanted.kind not in CALLABLE:
         raise Refused({"to": "unknown"})
     granted = Granted(secrets.token_hex(16), f"out{secrets.token_hex(8)}-1")
     row = {
-        "ticket_id": ticket.id,
+        "ticket_id": ticket_id,
+        "missed_id": missed_id,
         "call_id": granted.call_id,
         "token_hash": _hash(granted.token),
         "number": re.sub(r"\D", "", display(wanted.number)),
@@ -89,27 +133,36 @@ def begin(
     row = session.scalar(select(Dialling).where(Dialling.token_hash == _hash(token)).with_for_update())
     if row is None or row.used_at is not None or row.until < now:
         return None
-    person, ticket = session.get_one(Person, row.person_id), session.get_one(Ticket, row.ticket_id)
+    person, about = session.get_one(Person, row.person_id), _about(session, row)
     viewer = viewer_of(session, person)
     if not person.active or person.endpoint != endpoint:
         return None
-    if not reaches(session, viewer, Action.CALL_OUT, ticket):
+    if not reaches(session, viewer, Action.CALL_OUT, about):
         return None
-    placed = Placed(row.call_id, row.number, _line(session, ticket, policy))
+    line = about.line if isinstance(about, Call) else _line(session, about)
+    placed = Placed(row.call_id, row.number, line if policy.line(line) else policy.lines[0].number)
     row.number, row.used_at = "", now
     arrival = Arrival(placed.call_id, linkedid, placed.line, placed.number, False, now, origin=OUT)
     open_call(session, arrival, policy)
     call = session.get_one(Call, placed.call_id)
-    call.agent_id = person.id
-    session.add(TicketCall(ticket_id=ticket.id, call_id=call.id))
+    call.agent_id, call.missed_id = person.id, row.missed_id
+    kind = "call" if isinstance(about, Call) else "ticket"
+    if isinstance(about, Ticket):
+        session.add(TicketCall(ticket_id=about.id, call_id=call.id))
     session.flush()
-    if ticket.sealed:
+    if about.sealed:
         seal_call(session, call.id, policy)
         name(session, person.id, PLACED, call_id=call.id)
-    allowed = rule(viewer, Action.CALL_OUT, sealed=ticket.sealed)
-    journal.append(session, viewer, "ticket.dialled", "ticket", ticket.id, rule=allowed, call=call.id)
-    tell_of(session, [call])
+    allowed = rule(viewer, Action.CALL_OUT, sealed=about.sealed)
+    journal.append(session, viewer, f"{kind}.dialled", kind, about.id, rule=allowed, call=call.id)
+    tell_of(session, [call, about] if isinstance(about, Call) else [call])
     return placed
+
+
+def _about(session: Session, row: Dialling) -> Ticket | Call:
+    if row.ticket_id is not None:
+        return session.get_one(Ticket, row.ticket_id)
+    return session.get_one(Call, row.missed_id)
 
 
 def knows(session: Session, viewer: Viewer, call_id: str) -> bool:
@@ -126,12 +179,11 @@ def placed(session: Session, call_id: str) -> str | None:
     return session.scalar(select(Call.id).where(Call.id == call_id)) if call_id else None
 
 
-def _line(session: Session, ticket: Ticket, policy: Policy) -> str:
-    """The line that the ticket came by, else the first."""
+def _line(session: Session, ticket: Ticket) -> str:
+    """The line that the ticket came by, or ''."""
     came = select(Call.line).join(TicketCall, TicketCall.call_id == Call.id)
     came = came.where(TicketCall.ticket_id == ticket.id, Call.origin != OUT).order_by(Call.began_at)
-    line = session.scalar(came.limit(1))
-    return line if line and policy.line(line) else policy.lines[0].number
+    return session.scalar(came.limit(1)) or ""
 
 
 def _hash(token: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, literal, select, update
+from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from cases import journal
@@ -71,7 +71,7 @@ class _Kind:
 
 def _kinds(policy: Policy) -> Iterator[_Kind]:
     began = select(Closing.decided_at).where(Closing.ticket_id == Ticket.id, Closing.decision == "approved")
-    asked = Rule((Span.of(policy.handling.visit_within),))
+    asked = Rule((Span.of(policy.handling.visit_within),))  # of visits that have no rule yet
     yield _Kind(
         *("ticket", Ticket, Ticket.id, Ticket.due_at, Ticket.due_provisional, Ticket.due_rule),
         Ticket.created_at,
@@ -79,7 +79,7 @@ def _kinds(policy: Policy) -> Iterator[_Kind]:
     )
     yield _Kind(
         *("visit", Ticket, Ticket.id, Ticket.visit_due_at, Ticket.visit_due_provisional),
-        literal(str(asked)),
+        func.coalesce(func.nullif(Ticket.visit_due_rule, ""), str(asked)),
         began.order_by(Closing.id.desc()).limit(1).scalar_subquery(),
         (Ticket.state == State.VISIT,),
     )

@@ -5,11 +5,15 @@ from collections.abc import Iterable
 from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from cases import journal
+from cases.errors import NotVisible, Refused
+from cases.permissions import Action, demand, rule
 from cases.visible import name
-from routing.policy import HandlingUnit
+from routing.numbers import CALLABLE, normalise
+from routing.policy import HandlingUnit, Policy
 from storage.staff import Person, Unit
 from storage.tables import Named, Recusal, Ticket
-from storage.viewer import Role
+from storage.viewer import Role, Viewer
 
 CHARGED = "charged"  # why a unit's clerk is named for a sealed ticket
 
@@ -57,6 +61,23 @@ def sync(session: Session, listed: Iterable[HandlingUnit]) -> None:
     for code, unit in known.items():
         unit.active = code in codes
     session.flush()
+
+
+def set_phone(session: Session, viewer: Viewer, code: str, phone: str, policy: Policy) -> Unit:
+    """By what number the unit is charged; "": none. Raises NotAllowed, NotVisible, Refused: phone number."""
+    demand(viewer, Action.MANAGE_CITY)
+    unit = session.scalar(select(Unit).where(Unit.code == code).with_for_update())
+    if unit is None:
+        raise NotVisible(f"no unit {code}")
+    number = normalise(phone, policy.area_code)
+    if phone and number.kind not in CALLABLE:
+        raise Refused({"phone": "number"})
+    if number.display != unit.phone:
+        unit.phone = number.display
+        allowed = rule(viewer, Action.MANAGE_CITY)
+        journal.append(session, viewer, "unit.phone_set", "unit", unit.id, rule=allowed, unit=unit.code)
+        session.flush()
+    return unit
 
 
 def name_clerks(session: Session, ticket: Ticket, unit: Unit) -> bool:

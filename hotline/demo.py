@@ -218,6 +218,10 @@ class _City:
             if person.role == Role.AGENT:
                 agents.setdefault(each["sex"], []).append(Viewer(person.id, Role.AGENT, person.name))
         self._agents = {sex: cycle(viewers) for sex, viewers in agents.items()}
+        for code, phone in self._plan["unit_phones"].items():
+            if code in {unit.code for unit in self._policy.units}:
+                keeper = self._keepers[Role.ADMINISTRATOR]
+                units.set_phone(self._session, keeper, code, phone, self._policy)
 
     def _unit(self, each: dict[str, Any], key: str = "unit") -> str:
         """The code of the unit meant, or '' when the policy has none such."""

@@ -14,6 +14,8 @@ from phonenumbers import NumberParseException, PhoneNumberFormat
 
 NumberKind = Literal["mobile", "fixed", "short", "service", "foreign", "staff", "withheld", "web", "unknown"]
 
+CALLABLE: tuple[NumberKind, ...] = ("mobile", "fixed", "short", "service")  # whom we call: nobody abroad
+
 _WITHHELD = {"", "anonymous", "unavailable", "unknown", "restricted", "private", "withheld", "id"}
 _IP_PREFIX = re.compile(r"^(?:179\d\d|12593)(?=0?1[3-9]\d{9}$|0[1-9]\d{8,10}$)")  # cheap long-distance codes
 _MOBILE = re.compile(r"^0?(1[3-9]\d{9})$")

@@ -41,6 +41,7 @@ class Unit(Base):
     level: Mapped[str] = mapped_column(server_default="second")  # county | second | third
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"), index=True)
     active: Mapped[bool] = mapped_column(server_default=text("true"))
+    phone: Mapped[str] = mapped_column(server_default="")  # it is charged by; cases/units.py
 
 
 class WebSession(Base):

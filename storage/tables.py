@@ -58,6 +58,7 @@ class Call(Base):
     queued_at: Mapped[datetime | None]
     answered_at: Mapped[datetime | None]  # by a person, not by the menu
     ended_at: Mapped[datetime | None] = mapped_column(index=True)
+    missed_id: Mapped[str | None] = mapped_column(ForeignKey("call.id"), index=True)  # which this one answers
     agent_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), index=True)  # who answered last
     closed_reason: Mapped[str] = mapped_column(server_default="")  # needs no ticket: silent, wrong_number, …
     closed_note: Mapped[str] = mapped_column(Secret("call.closed_note"), server_default=EMPTY)
@@ -163,6 +164,7 @@ class Ticket(Base):
     sent_at: Mapped[datetime | None]  # first to a unit
     closed_at: Mapped[datetime | None] = mapped_column(index=True)  # NULL while it is open
     visit_due_at: Mapped[datetime | None]  # while its caller is to be asked how it went
+    visit_due_rule: Mapped[str] = mapped_column(server_default="")  # as due_rule
     visit_due_provisional: Mapped[bool] = mapped_column(server_default=text("false"))
     waits_until: Mapped[datetime | None]  # a visit that is to be tried again
     satisfied: Mapped[str] = mapped_column(server_default="")  # by the last visit; '': unrated

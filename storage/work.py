@@ -227,14 +227,16 @@ class Ending(Base):
 
 
 class Dialling(Base):
-    """What a person may call next, by a token that is good once and not for long: cases/dialling.py.
+    """What a person may call next, about a ticket or a missed call, by a token that is good once and not for
+    long: cases/dialling.py.
 
     No browser learns the number that the token stands for; it is forgotten when the call is placed.
     """
 
     __tablename__ = "dialling"
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True, autoincrement=False)
-    ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id"), index=True)
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"), index=True)
+    missed_id: Mapped[str | None] = mapped_column(ForeignKey("call.id"), index=True)  # who is called back
     call_id: Mapped[str] = mapped_column(unique=True, index=True)  # the call's, if it is ever placed
     token_hash: Mapped[str]  # SHA-256
     number: Mapped[str] = mapped_column(Secret("dialling.number"), server_default=EMPTY)  # as the trunk dials

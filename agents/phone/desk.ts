@@ -165,8 +165,9 @@ export class Desk implements PhoneEvents {
       try {
         if (!this.#phone) return this.#strip.notice(t("phone.dial.not_here"), "warn");
         if (this.#phone.busy) return this.#strip.notice(t("phone.dial.busy"), "warn");
-        const number = button.dataset["dial"]!;
-        await this.#phone.dial(await permission(button), t("phone.dial.calling", { number }));
+        const number = button.dataset["dial"];
+        const shown = number ? t("phone.dial.calling", { number }) : t("phone.dial.calling_back");
+        await this.#phone.dial(await permission(button), shown);
       } catch (error) {
         this.#strip.notice(sentence(error), "bad");
       }

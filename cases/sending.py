@@ -1,8 +1,9 @@
 """Sending what is owed, by ways that can fail, so that nothing is lost and nothing is sent twice unknowingly.
 
 A receipt says `sending` before a message leaves and what came of it after. Who dies in between leaves it so
-until the lease is over. Then what carries its key (e-mail, webhook) is sent again under the same one; a text
-message is not: nobody can tell whether it left, so it is `unsure`, and a person decides.
+until the lease is over. Then what carries its key (e-mail, webhook) is sent again under the same one; robots
+of WeCom and DingTalk know no key and may say a thing twice, which costs nothing. A text message is not sent
+again: nobody can tell whether it left, so it is `unsure`, and a person decides.
 """
 
 import secrets

@@ -3,7 +3,8 @@
 WeCom: POST https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=…, at most 2048 bytes, 20 a minute.
 DingTalk: POST https://oapi.dingtalk.com/robot/send?access_token=…; with a secret the address carries
 `timestamp` (milliseconds) and `sign`, HMAC-SHA256 over "timestamp\\nsecret" in Base64. Both answer 200 with
-`errcode`, which is 0 when it is well. Others get the message's key as `id`, to know a repeated one by.
+`errcode`, which is 0 when it is well. Neither knows a repeated message: one that was interrupted may
+stand twice in the group. Others get the message's key as `id`, to know it by.
 """
 
 import base64
@@ -32,7 +33,7 @@ class Webhook:
 
     hosts: tuple[str, ...]
     clock: Callable[[], float] = time.time
-    repeatable: ClassVar[bool] = True  # by its id
+    repeatable: ClassVar[bool] = True  # by its id; in a robot's group twice is better than never
 
     def send(self, message: Outgoing) -> int:
         """Raises NotSent, PerhapsSent."""

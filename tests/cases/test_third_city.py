@@ -1,17 +1,32 @@
 """A city that nobody thought of needs a policy file and nothing else (tests/third_city.toml)."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import select
 
 from agents.room import room
-from cases import dispatch, escalation, logins, people, units
+from cases import (
+    answering,
+    closing,
+    dispatch,
+    escalation,
+    logins,
+    orders,
+    people,
+    rulings,
+    units,
+    visits,
+)
 from cases.deadlines import level_at, load_calendar, say_rule
 from cases.dispatch import Share
-from cases.errors import Refused
+from cases.errors import NotAllowed, Refused
+from cases.states import State
 from cases.ticket_form import TicketForm
 from cases.tickets import save_ticket
 from routing.policy import Policy, load
@@ -20,6 +35,8 @@ from storage.tables import Outbox, Ticket
 from storage.viewer import Role, Viewer
 from storage.work import Rung, SubOrder
 from tests.cases.conftest import PASSWORD, Staff
+from tests.cases.handled import REPLY
+from tests.cases.office import NOBODY, PLEASED
 from tests.web.site import served
 from web.app import create_app
 from web.services import Services
@@ -126,3 +143,83 @@ def test_its_words_stand_on_the_pages(
         edit = client.get(f"/tickets/{number}/edit").text
         assert '<optgroup label="靠泊">' in edit and "冰封期" in edit and "控告" in edit
         assert 'value="delay" data-kinds="demand question" selected>压船' in edit
+
+
+# -- a whole case, by its own deciders, grades and grounds --------------------------------------------
+
+
+@pytest.fixture
+def town(database: Database, third: Policy, dispatcher: Viewer, staff: Staff) -> Callable[..., Any]:
+    """Act for somebody of the third city, in a transaction of its own."""
+    who = {"dispatcher": dispatcher, "shift": staff.leader, "agent": staff.agent}
+    with database.session() as session:
+        for login, role, unit in (
+            ("third-reviewer", Role.REVIEWER, ""),
+            ("third-visitor", Role.VISITOR, ""),
+            ("third-customs", Role.UNIT_CLERK, "customs"),
+            ("third-port", Role.UNIT_CLERK, "port"),
+        ):
+            person = people.create_person(session, login, login, role, PASSWORD, unit=unit)
+            who[login.removeprefix("third-")] = logins.viewer_of(session, person)
+
+    def do(login: str, act: Callable[..., Any], *given: Any) -> Any:
+        with database.session() as session:
+            return act(session, who[login], *given)
+
+    return do
+
+
+def test_a_whole_case_goes_by_its_own_deciders_grades_and_grounds(
+    database: Database, third: Policy, town: Callable[..., Any]
+) -> None:
+    def state() -> str:
+        with database.session() as session:
+            return session.scalars(select(Ticket.state).where(Ticket.number == number)).one()
+
+    form = replace(DEMAND, contact_number="13812345678")
+    number = town("agent", save_ticket, form, None, third, FRIDAY).number
+    (share,) = town("dispatcher", dispatch.send, number, [Share("customs")], third, FRIDAY)
+    town("customs", orders.object_, share.id, "not_ours", "归港务局", "port", third, FRIDAY)
+    with pytest.raises(NotAllowed):
+        town("dispatcher", rulings.rule_objection, share.id, True, "", third, FRIDAY)
+    town("reviewer", rulings.rule_objection, share.id, True, "", third, FRIDAY)
+    assert state() == State.ACCEPTED
+    (share,) = town("dispatcher", dispatch.send, number, [Share("port")], third, FRIDAY)
+    town("port", orders.ask_extension, share.id, "ice", "锚地封冻", "", third, FRIDAY)
+    with pytest.raises(NotAllowed):
+        town("reviewer", rulings.rule_extension, share.id, True, "", third, FRIDAY)
+    given = town("dispatcher", rulings.rule_extension, share.id, True, "", third, FRIDAY)
+    assert local(given.due_after, third) == "2026-10-08 23:59"  # ten days on it is a holiday
+    for grade, after in (("bad", State.HANDLING), ("good", State.DONE)):
+        town("port", orders.reply, share.id, REPLY, third, FRIDAY)
+        town("port", closing.submit, number, REPLY, third, FRIDAY)
+        with pytest.raises(NotAllowed):
+            town("reviewer", closing.audit, number, "approve", "", third, FRIDAY)
+        town("dispatcher", closing.audit, number, "approve", "", third, FRIDAY)
+        said = replace(PLEASED, satisfied=grade, words="还在等泊位。")
+        town("visitor", visits.record, number, said, third, FRIDAY)
+        assert state() == after
+    with database.session() as session:
+        ticket = session.scalars(select(Ticket)).one()
+        assert (ticket.first_satisfied, ticket.satisfied, ticket.redone) == ("bad", "good", 1)
+
+
+def test_who_refuses_and_how_often_a_caller_is_tried_is_its_own(
+    database: Database, third: Policy, town: Callable[..., Any]
+) -> None:
+    number = town("agent", save_ticket, DEMAND, None, third, FRIDAY).number
+    with pytest.raises(NotAllowed):
+        town("dispatcher", answering.refuse, number, "at_sea", "海上事务另有渠道。", third, FRIDAY)
+    with pytest.raises(Refused, match="ground: unknown"):
+        town("shift", answering.refuse, number, "litigation", "海上事务另有渠道。", third, FRIDAY)
+    assert (
+        town("shift", answering.refuse, number, "at_sea", "海上事务另有渠道。", third, FRIDAY).state
+        == "refused"
+    )
+    asked = replace(DEMAND, contact_number="13812345678")
+    number = town("agent", save_ticket, asked, None, third, FRIDAY).number
+    with database.session() as session:
+        session.scalars(select(Ticket).where(Ticket.number == number)).one().state = State.VISIT
+    town("visitor", visits.record, number, NOBODY, third, FRIDAY)
+    with database.session() as session:
+        assert session.scalars(select(Ticket.state).where(Ticket.number == number)).one() == State.DONE

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import select, text, update
@@ -53,22 +54,21 @@ class Reached:
     next_at: datetime | None
 
 
-def reached(
-    due_at: datetime,
-    since: datetime | None,
-    ladder: Sequence[Level],
-    policy: Policy,
-    calendar: Calendar,
-    now: datetime,
-) -> Reached:
-    """What of a ladder is due of a deadline that began to run at `since`.
+def moments(
+    due_at: datetime, ladder: Sequence[Level], policy: Policy, calendar: Calendar
+) -> list[tuple[datetime, Level]]:
+    """When each level of a ladder comes, lowest first."""
+    timed = [(level_at(due_at, level, policy, calendar), level) for level in ladder]
+    return sorted(timed, key=itemgetter(0))  # stable: of one moment, the later in the policy is the higher
+
+
+def reached(timed: Sequence[tuple[datetime, Level]], since: datetime | None, now: datetime) -> Reached:
+    """What of a deadline's `moments` has come, if it began to run at `since`.
 
     A level before the deadline that would have come before `since` is none of it: a matter of two hours has
     no notice a day ahead.
     """
-    timed = [(level_at(due_at, level, policy, calendar), level) for level in ladder]
     own = [(at, level) for at, level in timed if since is None or level.when == "after" or at > since]
-    own.sort(key=lambda pair: pair[0])  # stable: of one moment, the later in the policy is the higher
     return Reached(
         tuple(level for at, level in own if at <= now), next((at for at, _ in own if at > now), None)
     )
@@ -178,7 +178,8 @@ def _look(
     if isinstance(row, SubOrder | Supervision) and ticket.state not in OPEN:
         row.next_at = now + ASKED_AGAIN
         return
-    found = reached(due_at, _since(subject, row), policy.ladders.get(subject, ()), policy, calendar, now)
+    timed = moments(due_at, policy.ladders.get(subject, ()), policy, calendar)
+    found = reached(timed, _since(subject, row), now)
     row.next_at = found.next_at
     for level in found.levels:
         told = level is found.levels[-1]
@@ -240,7 +241,7 @@ def _do(
             supervision.supervise_by_itself(session, ticket, supervision.LATE, policy, calendar, now)
         case "report":
             own = row.leader_id if isinstance(row, Instruction) else None
-            instructions.report_by_clock(session, ticket, now, own)
+            instructions.report_by_clock(session, ticket, policy, now, own)
 
 
 def fired(session: Session, ticket: Ticket) -> Iterator[Rung]:

@@ -18,7 +18,7 @@ from cases.permissions import Action, rule
 from cases.states import OWED
 from cases.steps import locked, tell
 from cases.supervision import written
-from cases.visible import name, reaches
+from cases.visible import name, not_recused, reaches
 from routing.policy import Policy
 from storage import outbox
 from storage.staff import Person, Unit
@@ -77,15 +77,18 @@ def report_up(
     return row
 
 
-def report_by_clock(session: Session, ticket: Ticket, now: datetime, leader_id: int | None = None) -> None:
-    """To this leader, else to those of the lines that it came by; of a sealed case, to who is named for it.
+def report_by_clock(
+    session: Session, ticket: Ticket, policy: Policy, now: datetime, leader_id: int | None = None
+) -> None:
+    """To this leader, else to those of the lines that it came by; what came by none, as a letter does, to
+    those of the city's first. Of a sealed case, to who is named for it.
 
     Who has it before him already, or must not know of it, is passed over.
     """
-    for leader in _leaders_of(session, ticket, leader_id):
+    for leader in _leaders_of(session, ticket, policy, leader_id):
         if _waiting(session, ticket, leader.id) is not None:
             continue
-        if reaches(session, viewer_of(session, leader), Action.INSTRUCT, ticket):
+        if _may_learn(session, viewer_of(session, leader), ticket):
             row = _reported(session, ticket, leader.id, "", None, now)
             detail = {"instruction": row.id, "person_id": leader.id}
             tell(session, None, ticket, "ticket.report_up", Action.REPORT_UP, **detail)
@@ -236,12 +239,21 @@ def _is_named(session: Session, ticket: Ticket, person_id: int) -> bool:
     return session.scalar(select(named)) or False
 
 
-def _leaders_of(session: Session, ticket: Ticket, leader_id: int | None) -> Iterable[Person]:
+def _leaders_of(session: Session, ticket: Ticket, policy: Policy, leader_id: int | None) -> Iterable[Person]:
     if leader_id is not None:
         return [one for one in leaders(session) if one.id == leader_id]
     lines = select(Call.line).join(TicketCall, TicketCall.call_id == Call.id)
     dialled = set(session.scalars(lines.where(TicketCall.ticket_id == ticket.id)))
+    dialled = dialled or {policy.lines[0].number}
     return [one for one in leaders(session) if dialled & set(one.lines)]
+
+
+def _may_learn(session: Session, leader: Viewer, ticket: Ticket) -> bool:
+    """Of an ordinary case whoever is not recused; he sees it from the report on."""
+    if ticket.sealed:
+        return reaches(session, leader, Action.INSTRUCT, ticket)
+    free = select(Ticket.id).where(Ticket.id == ticket.id, not_recused(leader))
+    return session.scalar(free) is not None
 
 
 def _designate(session: Session, ticket: Ticket, unit: Unit | None) -> None:

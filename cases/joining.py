@@ -86,8 +86,12 @@ def followers(session: Session, lead: Ticket) -> list[Ticket]:
 
 def lead_of(session: Session, viewer: Viewer, ticket: Ticket) -> Ticket | None:
     """What it was merged into, if she may see that."""
-    lead = select(Ending.lead_id).where(*_CURRENT, Ending.ticket_id == ticket.id)
-    return session.scalar(visible_tickets(viewer).where(Ticket.id == lead.scalar_subquery()))
+    return session.scalar(visible_tickets(viewer).where(Ticket.id == lead_id(session, ticket)))
+
+
+def lead_id(session: Session, ticket: Ticket) -> int | None:
+    """The same, whoever may see it."""
+    return session.scalar(select(Ending.lead_id).where(*_CURRENT, Ending.ticket_id == ticket.id))
 
 
 def owe_caller(session: Session, ticket: Ticket, kind: str) -> None:

@@ -58,10 +58,18 @@ def short(told: Sequence[Told], policy: Policy, say: Say, language: str) -> str:
 
 
 def for_caller(
-    kind: str, ticket: Ticket, policy: Policy, language: str, line_name: str, unit: str, zone: ZoneInfo
+    kind: str,
+    ticket: Ticket,
+    policy: Policy,
+    say: Say,
+    language: str,
+    line_name: str,
+    unit: str,
+    zone: ZoneInfo,
 ) -> str:
-    """The policy's text for the caller."""
+    """The policy's text for the caller, its date marked where it is provisional."""
     code: CallersText = TO_CALLERS[kind]  # type: ignore[assignment]
     template = policy.texts[code].say(language)
     date = f"{ticket.due_at.astimezone(zone):%Y-%m-%d}" if ticket.due_at else ""
+    date += say("notice.provisional") if ticket.due_provisional else ""
     return template.format(number=ticket.number, date=date, line=line_name, unit=unit)

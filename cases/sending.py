@@ -14,13 +14,14 @@ from enum import StrEnum
 from typing import Protocol
 
 import structlog
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
-from cases import notice_words
+from cases import joining, notice_words
 from cases.logins import viewer_of
 from cases.notice_words import Say
 from cases.notices_mine import about, knowable
+from cases.states import GONE
 from routing.numbers import normalise
 from routing.policy import Policy
 from storage import outbox
@@ -206,18 +207,26 @@ def _to_caller(session: Session, row: Receipt, post: Post) -> Outgoing | None:
         return None
     calls = select(Call).join(TicketCall, TicketCall.call_id == Call.id)
     call = session.scalar(calls.where(TicketCall.ticket_id == ticket.id).order_by(Call.began_at).limit(1))
-    lead = select(Unit.name).join(SubOrder, SubOrder.unit_id == Unit.id).order_by(SubOrder.sent_at.desc())
-    unit = session.scalar(lead.where(SubOrder.ticket_id == ticket.id, SubOrder.part == "lead").limit(1))
+    unit = session.scalar(_leading(joining.lead_id(session, ticket) or ticket.id))
+    language = call.language if call else "zh"
     text = notice_words.for_caller(
         row.kind,
         ticket,
         post.policy,
-        call.language if call else "zh",
+        post.says[language],
+        language,
         call.line if call else post.policy.lines[0].number,
         unit or post.policy.name,
         post.policy.zone,
     )
     return Outgoing(row.key, number.number or "", "", text)
+
+
+def _leading(ticket_id: int) -> Select[str]:
+    """The name of the unit that answers for it."""
+    lead = select(Unit.name).join(SubOrder, SubOrder.unit_id == Unit.id).order_by(SubOrder.sent_at.desc())
+    mine = SubOrder.ticket_id == ticket_id, SubOrder.part == "lead", SubOrder.state.not_in(GONE)
+    return lead.where(*mine, SubOrder.parent_id.is_(None)).limit(1)
 
 
 # -- after ------------------------------------------------------------------------------------------

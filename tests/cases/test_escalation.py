@@ -15,11 +15,15 @@ from sqlalchemy.orm import Session
 
 from cases import escalation, people
 from cases.deadlines import level_at, limit_due, load_calendar
-from cases.escalation import reached
+from cases.escalation import moments, reached
+from cases.logins import viewer_of
+from cases.permissions import Action
 from cases.states import State
+from cases.visible import reaches
 from routing.policy import Policy
 from storage.database import Database
-from storage.tables import Journal, Ticket
+from storage.staff import Person
+from storage.tables import Journal, Recusal, Ticket
 from storage.viewer import Role
 from storage.work import Instruction, Rung, SubOrder, Supervision, TicketNote
 from tests.cases.conftest import NOW, NewCall, Staff
@@ -189,10 +193,11 @@ def test_a_notice_that_would_have_come_before_the_matter_did_is_none_of_its_leve
     with database.session() as session:
         calendar = load_calendar(session)
         due = NOW + 2 * HOUR
-        found = reached(due, NOW, policy.ladders["order"], policy, calendar, due)
+        timed = moments(due, policy.ladders["order"], policy, calendar)
+        found = reached(timed, NOW, due)
         assert found.levels == ()
         assert found.next_at == level_at(due, policy.ladders["order"][1], policy, calendar)
-        told = reached(due, None, policy.ladders["order"], policy, calendar, due)
+        told = reached(timed, None, due)
         assert [level.code for level in told.levels] == ["soon"]
 
 
@@ -222,6 +227,20 @@ def test_the_clock_reports_to_the_leaders_of_the_line_that_the_case_came_by(
     with database.session() as session:
         row = session.scalars(select(Instruction)).one()
         assert (row.leader_id, row.reported_by, row.given_at) == (chief, None, None)
+
+
+def test_what_came_by_no_line_is_reported_to_the_leaders_of_the_citys_first_who_are_not_recused(
+    database: Database, policy: Policy, staff: Staff, hire: Hire
+) -> None:
+    with database.session() as session:
+        chief, _other, kin = _chief(session), _chief(session, "962298"), _chief(session)
+        letter = new_order(session, staff, policy, DUE)
+        session.add(Recusal(person_id=kin, ticket_id=letter.ticket_id, why="kin"))
+    settle(database, policy, AT_NINE[23])
+    with database.session() as session:
+        assert session.scalars(select(Instruction.leader_id)).all() == [chief]
+        reader = viewer_of(session, session.get_one(Person, chief))
+        assert reaches(session, reader, Action.INSTRUCT, session.get_one(Ticket, letter.ticket_id))
 
 
 def test_nothing_sealed_is_reported_by_the_clock_to_a_leader_who_is_not_named(

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
-from cases import notices, receipts, retention, sending
+from cases import joining, notices, receipts, retention, sending
 from cases.errors import NotAllowed, NotVisible
 from cases.sending import Fate, NotSent, Outgoing, PerhapsSent, Post
+from cases.states import State
+from cases.ticket_form import TicketForm
+from cases.tickets import save_ticket
 from cases.visible import name
 from storage import outbox
 from storage.notices import Notice, NoticeSetting, Receipt
@@ -247,6 +250,36 @@ def test_a_caller_is_told_in_the_words_of_the_policy(desk: Desk) -> None:
     (text,) = desk.sms.had
     assert text.address == "+8613812345678"
     assert text.text == desk.office.policy.texts["done"].zh.format(number=desk.office.ticket.number)
+
+
+@pytest.mark.parametrize(("is_open_year", "mark"), [(False, ""), (True, "暂定")])
+def test_a_date_that_nobody_can_promise_yet_says_so_to_the_caller(
+    desk: Desk, is_open_year: bool, mark: str
+) -> None:
+    with desk.office.database.session() as session:
+        ticket = session.get_one(Ticket, desk.office.ticket.id)
+        ticket.due_at, ticket.due_provisional = datetime(2027, 1, 5, 15, 59, 59, tzinfo=UTC), is_open_year
+    desk.owe("ticket.accepted")
+    desk.turn()
+    (text,) = desk.sms.had
+    assert f"将于2027-01-05{mark}前答复" in text.text
+
+
+def test_the_caller_of_a_repeat_hears_which_unit_has_the_case_that_it_went_into(desk: Desk) -> None:
+    office, number = desk.office, "13912345678"
+    with office.database.session() as session:
+        form = TicketForm(kind="help", content="又停电", contact_number=number)
+        agent, sorter = (office.viewer(session, login) for login in ("agent", "dispatcher"))
+        again = save_ticket(session, agent, form, None, office.policy, NOW)
+        lead = session.get_one(Ticket, office.ticket.id)
+        lead.state = State.HANDLING
+        joining.merge(session, sorter, again.number, lead.number, office.policy, NOW)
+        session.query(Outbox).delete()
+        told = again.id
+    office.plan("ticket.progress", NOW, ("sms",), ticket_id=told)
+    desk.turn()
+    (text,) = desk.sms.had
+    assert (text.address, "供电公司" in text.text) == (f"+86{number}", True)
 
 
 @pytest.mark.parametrize(

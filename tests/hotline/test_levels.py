@@ -10,7 +10,7 @@ from storage.database import Database
 from storage.tables import Journal, Outbox
 from storage.work import Rung
 from tests.cases.conftest import Staff, policy, staff
-from tests.cases.test_escalation import _order
+from tests.cases.levels import new_order
 from tests.cases.test_units import Hire, hire
 
 __all__ = ["hire", "policy", "staff"]
@@ -22,7 +22,7 @@ def test_one_turn_fires_all_that_is_due_and_the_next_has_nothing_to_do(
     now = datetime.now(UTC)
     with database.session(60) as session:
         for _ in range(3):
-            _order(session, staff, policy, now - timedelta(days=60))
+            new_order(session, staff, policy, now - timedelta(days=60))
     levels = Levels(database, policy)
     for _ in range(2):
         levels.sweep()

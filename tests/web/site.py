@@ -5,7 +5,7 @@ import socket
 import tempfile
 import threading
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -69,6 +69,8 @@ class Site:
             assert answer.status_code == 303, answer.text
         return client
 
+
+Seeding = Callable[[Database, Path, Policy, datetime], Seed]
 
 STAFF = (
     ("liu", "刘晓燕", Role.AGENT, "8001"),
@@ -176,11 +178,11 @@ def record(session: Session, folder: Path, call_id: str, at: datetime, seconds: 
 
 
 @contextmanager
-def running(database_url: str, folder: Path) -> Iterator[Site]:
+def running(database_url: str, folder: Path, seeded: Seeding = fill) -> Iterator[Site]:
     """The desk over this database, seeded, until the block ends."""
     policy = load(POLICY)
     database = Database(database_url, pool_size=4)
-    seed = fill(database, folder, policy, datetime.now(UTC))
+    seed = seeded(database, folder, policy, datetime.now(UTC))
     stop = threading.Event()
     services = Services(
         database, policy, folder, attachments=folder / "attachments", notes=lambda: listen(database_url, stop)
@@ -223,17 +225,24 @@ def wait_until_up(url: str) -> None:
     raise AssertionError("the desk did not start")
 
 
-@pytest.fixture(scope="module")
-def site(server: EmbeddedServer) -> Iterator[Site]:
-    """A running, seeded desk that the tests of one module share."""
+@contextmanager
+def standing(server: EmbeddedServer, seeded: Seeding = fill) -> Iterator[Site]:
+    """A running desk over a seeded database of its own, until the block ends."""
     name = f"site_{next(_sites)}"
     folder = Path(tempfile.mkdtemp(prefix="hl-site-", dir="/tmp"))
     where = {"host": str(server.socket_folder), "user": "hotline", "dbname": "postgres"}
     with psycopg.connect(**where, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE hotline STRATEGY file_copy")
         try:
-            with running(server.url.replace("@/hotline?", f"@/{name}?"), folder) as site:
+            with running(server.url.replace("@/hotline?", f"@/{name}?"), folder, seeded) as site:
                 yield site
         finally:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def site(server: EmbeddedServer) -> Iterator[Site]:
+    """A running, seeded desk that the tests of one module share."""
+    with standing(server) as site:
+        yield site

@@ -3,11 +3,25 @@
 Personal data is referenced by id and never copied here, so that erasing it breaks no chain.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, String, bindparam, exists, insert, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    String,
+    bindparam,
+    column,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
+from storage.bulk import BATCH
 from storage.tables import Journal
 from storage.viewer import COMMAND_LINE, Viewer
 
@@ -81,3 +95,18 @@ def append(
             session_id=viewer.session if viewer else None,
         )
     )
+
+
+def append_all(
+    session: Session, act: str, subject_kind: str, lines: Sequence[tuple[object, dict[str, Any]]]
+) -> None:
+    """The same done by the system to many subjects: (subject's id, detail) of each, as `append` has them."""
+    for start in range(0, len(lines), BATCH):
+        some = lines[start : start + BATCH]
+        ids = literal([str(subject_id) for subject_id, _ in some], ARRAY(String))
+        details = literal([detail for _, detail in some], ARRAY(JSONB))
+        columns = column("id", String), column("told", JSONB)
+        new = func.unnest(ids, details).table_valued(*columns).render_derived(name="given")
+        rows = select(literal(act, String), literal(subject_kind, String), new.c.id, new.c.told)
+        facts = [*_FACTS, "detail"]
+        session.connection().execute(insert(Journal.__table__).from_select(facts, rows))  # type: ignore[arg-type]

@@ -9,18 +9,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from cases import journal
 from cases.states import OPEN, OWED, State
 from routing.policy import Policy
 from routing.rule import Rule, Span
-from routing.working_time import Calendar
+from routing.working_time import Calendar, Due
+from storage import bulk
 from storage.tables import Ticket
 from storage.work import Closing, Instruction, SubOrder, Supervision
-
-BATCH = 1000  # rows written by one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +99,18 @@ def reckon_anew(
     Tickets first, as every act locks them. Each that moves or is settled has its line in its ticket's story.
     """
     since = datetime.combine(min(changed), time(0), policy.zone).astimezone(UTC)
-    found = Reckoned()
+    found, reckoner = Reckoned(), _Reckoner(before, after, policy)
     for kind in _kinds(policy):
-        found += _of_kind(session, kind, since, before, after, policy)
+        found += _of_kind(session, kind, since, reckoner)
     return found
 
 
-def _of_kind(
-    session: Session, kind: _Kind, since: datetime, before: Calendar, after: Calendar, policy: Policy
-) -> Reckoned:
+def _of_kind(session: Session, kind: _Kind, since: datetime, reckoner: "_Reckoner") -> Reckoned:
     moved = marked = stayed = 0
     new: list[dict[str, Any]] = []
+    told: list[tuple[int, dict[str, Any]]] = []
     for key, ticket_id, due_at, provisional, rule, began, sealed in session.execute(kind.rows(since)).all():
-        due = _again(rule, began, due_at, before, after, policy)
+        due = reckoner.again(rule, began, due_at)
         if due is None:
             stayed += not sealed
             continue
@@ -122,23 +120,34 @@ def _of_kind(
         if not sealed:
             moved, marked = moved + (at != due_at), marked + (at == due_at)
         new.append({"id": key, kind.due_at.key: at, kind.provisional.key: open_year})
-        told = {"of": kind.name, "id": key, "old": due_at.isoformat(), "new": at.isoformat()}
-        journal.append(session, None, "ticket.reckoned", "ticket", ticket_id, **told, provisional=open_year)
-    for start in range(0, len(new), BATCH):
-        session.execute(update(kind.table), new[start : start + BATCH])
+        was = {"of": kind.name, "id": key, "old": due_at.isoformat(), "new": at.isoformat()}
+        told.append((ticket_id, {**was, "provisional": open_year}))
+    journal.append_all(session, "ticket.reckoned", "ticket", told)
+    bulk.update_all(session, kind.table, new)
     return Reckoned(moved, marked, stayed)
 
 
-def _again(
-    text: str, began: datetime | None, due_at: datetime, before: Calendar, after: Calendar, policy: Policy
-) -> tuple[datetime, bool] | None:
-    """When it is due by the calendar after, and whether provisionally; None for what its rule never said."""
-    try:
-        rule = Rule.read(text)
-        rule = rule if rule.since else replace(rule, since=began)
-        if rule.due(before, policy.zone, policy.hours).at != due_at:
+class _Reckoner:
+    """Rules by two calendars. Limits of days that began on one day end together, and are reckoned once."""
+
+    def __init__(self, before: Calendar, after: Calendar, policy: Policy) -> None:
+        self._before, self._after, self._policy = before, after, policy
+        self._known: dict[tuple[Any, ...], tuple[Due, Due]] = {}
+
+    def again(self, text: str, began: datetime | None, due_at: datetime) -> tuple[datetime, bool] | None:
+        """When it is due by the calendar after, and whether provisionally; None for what its rule never
+        said."""
+        try:
+            rule = Rule.read(text)
+            rule = rule if rule.since else replace(rule, since=began)
+            was, due = self._reckoned(rule)
+        except (ValueError, KeyError):
             return None
-        due = rule.due(after, policy.zone, policy.hours)
-    except (ValueError, KeyError):
-        return None
-    return due.at, due.provisional
+        return (due.at, due.provisional) if was.at == due_at else None
+
+    def _reckoned(self, rule: Rule) -> tuple[Due, Due]:
+        zone, hours = self._policy.zone, self._policy.hours
+        known = rule.spans, rule.counts_from(zone)
+        if known not in self._known:
+            self._known[known] = rule.due(self._before, zone, hours), rule.due(self._after, zone, hours)
+        return self._known[known]

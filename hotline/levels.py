@@ -3,7 +3,7 @@
 import time
 from datetime import UTC, datetime
 
-from cases import escalation
+from cases import ahead, escalation
 from cases.deadlines import load_calendar
 from routing.policy import Policy
 from storage.database import Database
@@ -24,13 +24,20 @@ class Levels:
     def sweep(self) -> None:
         """Ends after some seconds, so that what is owed by an outage is done turn by turn."""
         until = time.monotonic() + SECONDS
-        with self._database.session() as session:
-            calendar = load_calendar(session)
         if not self._taken_up:
             with self._database.session(limit_seconds=FIRST_SECONDS) as session:
                 escalation.take_up(session, self._policy)
             self._taken_up = True
-        while time.monotonic() < until:
-            with self._database.session(limit_seconds=BATCH_SECONDS) as session:
-                if not escalation.sweep(session, self._policy, calendar, datetime.now(UTC), BATCH):
-                    return
+        for turn in (self._note_ahead, self._fire):
+            while turn() and time.monotonic() < until:
+                pass
+
+    def _note_ahead(self) -> int:
+        with self._database.session(limit_seconds=BATCH_SECONDS) as session:
+            return ahead.note_ahead(session, self._policy, datetime.now(UTC))
+
+    def _fire(self) -> int:
+        """The calendar is read anew each time: it may have changed since the last."""
+        with self._database.session(limit_seconds=BATCH_SECONDS) as session:
+            calendar = load_calendar(session)
+            return escalation.sweep(session, self._policy, calendar, datetime.now(UTC), BATCH)

@@ -8,7 +8,7 @@ moment that it began, and what it was extended by. Older ones have neither categ
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -80,6 +80,11 @@ class Rule:
 
     def extended(self, by: Limit) -> Self:
         return replace(self, spans=(*self.spans, Span.of(by)))
+
+    def counts_from(self, zone: ZoneInfo) -> date | datetime | None:
+        """What of its beginning has a say in its end: of a limit in days the day alone."""
+        by_day = self.since is not None and self.spans[0].unit in (Unit.CALENDAR_DAYS, Unit.WORKING_DAYS)
+        return self.since.astimezone(zone).date() if self.since and by_day else self.since
 
     def due(self, calendar: Calendar, zone: ZoneInfo, hours: Mapping[str, Hours]) -> Due:
         """When it ends: each span counts from the end of the one before. Raises ValueError, KeyError."""

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import units
+from cases.ahead import note_ahead
 from cases.deadlines import load_calendar
 from cases.escalation import sweep
 from cases.states import State
@@ -46,6 +47,10 @@ def sweep_once(database: Database, policy: Policy, now: datetime, limit: int = 1
 
 
 def settle(database: Database, policy: Policy, now: datetime) -> None:
+    """As the clock does: what nothing is due of is noted in bulk before."""
+    with database.session(60) as session:
+        while note_ahead(session, policy, now):
+            pass
     while sweep_once(database, policy, now):
         pass
 

@@ -4,6 +4,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+from cases.ahead import note_ahead
 from cases.deadlines import load_calendar
 from cases.escalation import sweep
 from routing.policy import load
@@ -18,6 +19,8 @@ def main(url: str, keys: str, policy_file: str, now: str) -> None:
     with database.session() as session:
         calendar = load_calendar(session)
     while True:
+        with database.session() as session:
+            note_ahead(session, policy, datetime.fromisoformat(now), limit=3)
         with database.session() as session:
             sweep(session, policy, calendar, datetime.fromisoformat(now), limit=3)
 

@@ -1,0 +1,84 @@
+"""When the next level of a deadline comes, noted for thousands at a time: after a change of the calendar, or
+of the ladders, every one of them is to be looked at again, and hardly any has a level that came meanwhile.
+
+Those that have are left to the sweep (cases/escalation.py), which fires; nothing here fires anything.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from cases.deadlines import load_calendar
+from cases.escalation import ROWS, moments, reached
+from cases.states import OPEN, State
+from routing.handling import Level, Subject
+from routing.policy import Policy
+from storage import bulk
+from storage.waking import WAKING
+from storage.work import Rung
+
+_SINCE: dict[Subject, str] = {  # when its clock began to run, as escalation has it of a row
+    "ticket": "created_at",
+    "visit": "NULL::timestamptz",
+    "order": "sent_at",
+    "instruction": "given_at",
+    "supervision": "at",
+}
+_IN: dict[Subject, State] = {"ticket": State.ACCEPTED, "visit": State.VISIT}
+_Seen = list[tuple[datetime, Level]]
+
+
+def note_ahead(session: Session, policy: Policy, now: datetime, limit: int = 1000) -> int:
+    """Of `limit` of each kind at most: how many have been noted. 0: what is left is the sweep's.
+
+    Waits for nobody. A transaction that is killed has noted none, and the next one finds them all.
+    """
+    return sum(_of(session, subject, policy, now, limit) for subject in ROWS)
+
+
+def _of(session: Session, subject: Subject, policy: Policy, now: datetime, limit: int) -> int:
+    rows = session.execute(text(_query(subject)), {"left": limit}).all()
+    if not rows:
+        return 0
+    calendar = load_calendar(session)  # after the rows: what made them stale is in it
+    ladder = policy.ladders.get(subject, ())
+    fired = _fired(session, subject, [row.id for row in rows])
+    known: dict[datetime, _Seen] = {}
+    quiet: list[dict[str, Any]] = []
+    for row in rows:
+        timed = known.get(row.due)
+        if timed is None:
+            timed = known[row.due] = moments(row.due, ladder, policy, calendar)
+        found = reached(timed, row.since, now)
+        if row.open and all((row.id, level.code, row.due) in fired for level in found.levels):
+            quiet.append({"id": row.id, "next_at": found.next_at, "next_for": row.due, **_state(subject)})
+    bulk.update_all(session, ROWS[subject], quiet)
+    return len(quiet)
+
+
+def _query(subject: Subject) -> str:
+    """What has to be reckoned, locked. `open`: its case goes on, without which a share waits."""
+    waking = WAKING[subject]
+    states = ", ".join(f"'{state}'" for state in sorted(OPEN))
+    case = f"SELECT state FROM ticket WHERE ticket.id = {waking.table}.ticket_id"  # noqa: S608 - ours
+    goes_on = "true" if waking.table == "ticket" else f"({case}) IN ({states})"
+    return (
+        f"SELECT id, {waking.due} AS due, {_SINCE[subject]} AS since, {goes_on} AS open"  # noqa: S608
+        f" FROM {waking.table} WHERE {waking.runs} AND {waking.stale}"
+        f" ORDER BY id LIMIT :left FOR UPDATE OF {waking.table} SKIP LOCKED"
+    )
+
+
+def _fired(session: Session, subject: Subject, ids: Sequence[int]) -> set[tuple[int, str, datetime]]:
+    """The levels that are behind them: subject, level, deadline."""
+    theirs = select(Rung.subject_id, Rung.level, Rung.due_at).where(
+        Rung.subject_kind == subject, Rung.subject_id.in_(ids)
+    )
+    return {(row.subject_id, row.level, row.due_at) for row in session.execute(theirs)}
+
+
+def _state(subject: Subject) -> dict[str, str]:
+    return {"next_in": _IN[subject].value} if subject in _IN else {}

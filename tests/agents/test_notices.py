@@ -148,6 +148,7 @@ def test_a_stored_secret_is_never_shown(site: Site) -> None:
     client.post("/me/notices/webhook", data=FORM | {"address": address, "secret": "SEC-hidden"})
     answer = client.get("/me/notices/webhook")
     assert (answer.status_code, "SEC-hidden" in answer.text) == (200, False)
+    assert "可能重复出现同一条提醒" in answer.text  # what no robot can tell, its owner is told
     assert _settings(site)[0].secret == "SEC-hidden"
 
 

@@ -15,6 +15,16 @@ function markPlace() {
   }
 }
 
+/** On a phone a row of a list is a block: each cell bears its column's head (base.css). */
+function nameCells() {
+  for (const list of document.querySelectorAll("table.list:not([data-named])")) {
+    const heads = [...list.querySelectorAll("thead th")].map((head) => head.textContent.trim());
+    for (const row of list.tBodies[0]?.rows ?? [])
+      if (row.cells.length === heads.length) heads.forEach((head, place) => { row.cells[place].dataset.head = head; });
+    list.dataset.named = "";
+  }
+}
+
 /** A notice in the corner; words come from the page, so that they are in the person's language. */
 function notify(title, text) {
   const box = document.createElement("div");
@@ -59,6 +69,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
   else wanted.scrollIntoView({ block: "nearest" });
 });
 document.addEventListener("htmx:historyRestore", markPlace);
+for (const drawn of ["htmx:afterSettle", "htmx:historyRestore"]) document.addEventListener(drawn, nameCells);
 
 // One stream of events for the whole shell: `hotline:<event>` on the body, ids in detail.
 // `hotline:stream` tells whether it is up; `hotline:resync` and "up" after a gap: show again what may have changed.
@@ -95,6 +106,7 @@ function listen() {
   open();
 }
 listen();
+nameCells();
 
 document.addEventListener("hotline:session.ended", () => notify(notices().dataset.ended, notices().dataset.endedRemedy));
 

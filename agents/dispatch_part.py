@@ -17,7 +17,7 @@ from cases import charging, directory, dispatch, shares, sorting, units
 from cases.deadlines import load_calendar
 from cases.dispatch import LIVE, PARTS, WAYS, Share
 from cases.errors import NotVisible, Refused
-from cases.permissions import Action
+from cases.permissions import Action, Scope, cell
 from cases.states import TICKET, Event, Order, State
 from cases.steps import locked_order
 from cases.visible import reaches, visible_tickets
@@ -112,6 +112,7 @@ def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict
     context: dict[str, Any] = {
         "shares": sorted(having, key=lambda each: each.part != PARTS[0]),
         "live": {each.id for each in live},
+        "sheets": {each.id for each in having if _prints(who, each)},
         "names": names,
         "phones": {unit.id: unit.phone for unit in known},
         "may_send": may_send,
@@ -127,6 +128,11 @@ def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict
     if Event.DISPATCH in TICKET[State(ticket.state)]:
         context["form"] = _form(session, ticket, live, policy, now)
     return context
+
+
+def _prints(who: Viewer, share: SubOrder) -> bool:
+    """As agents/order_print.py lets her: a clerk her own unit's sheet, or one's below it."""
+    return cell(who.role, Action.SEE_TICKETS).ordinary is not Scope.UNIT or share.unit_id in who.units
 
 
 def _returned(session: Session, ticket: Ticket, names: Mapping[int, str]) -> list[str]:

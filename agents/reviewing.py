@@ -93,7 +93,7 @@ def audit(
 def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict[str, Any]:
     """The closing forms of a ticket, newest first; a new one, or the audit, for those whose turn it is."""
     forms = closing.forms(session, ticket)
-    having = shares.of(session, ticket)
+    having = shares.of(session, ticket) if forms or ticket.state == State.HANDLING else []
     lead = shares.leading(having)
     may_close = (
         ticket.state == State.HANDLING

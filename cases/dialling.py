@@ -74,7 +74,7 @@ def ask(
 def ask_back(session: Session, viewer: Viewer, call_id: str, policy: Policy, now: datetime) -> Granted:
     """A token for the caller of a missed call. What she asked before and did not dial is void.
 
-    Raises NotAllowed, NotVisible, and Refused: phone no_phone; to unknown; event not_missed.
+    Raises NotAllowed, NotVisible, and Refused: phone no_phone; to unknown; event not_missed, called_now.
     """
     demand(viewer, Action.CALL_OUT)
     call = session.scalar(visible_calls(viewer, Action.CALL_OUT).where(Call.id == call_id))
@@ -82,6 +82,8 @@ def ask_back(session: Session, viewer: Viewer, call_id: str, policy: Policy, now
         raise missing_call(session, viewer, call_id)
     if not is_missed(call):
         raise Refused({"event": "not_missed"})
+    if session.scalar(select(Call.id).where(Call.missed_id == call.id, Call.outcome == "live").limit(1)):
+        raise Refused({"event": "called_now"})
     return _grant(session, viewer, call.number or "", policy, now, missed_id=call.id)
 
 

@@ -127,7 +127,9 @@ class _Told:
             visible_tickets(viewer).where(Ticket.id.in_(others)).with_only_columns(Ticket.id, Ticket.number)
         )
         self._numbers = {row.id: row.number for row in session.execute(seen)} if others else {}
-        self._leads = closing.leads(viewer, shares.leading(shares.of(session, record.ticket)))
+        self._leads = viewer.role is not Role.UNIT_CLERK or closing.leads(
+            viewer, shares.leading(shares.of(session, record.ticket))
+        )
         # A share's note is overwritten when it is sent again: it stands where it was said.
         self._last_sent = {key: entry for entry in entries for key in _sent(entry)}
 

@@ -66,6 +66,8 @@ def test_every_act_has_a_word_and_a_known_kind_of_subject() -> None:
         t = Catalogue(language, [ROOT / "agents/messages"])
         assert not [act for act in ACTS if not t.has(f"journal.act.{act}")]
         assert not [kind for kind in SUBJECTS if not t.has(f"journal.kinds.{kind}")]
+        named = {keyword.arg for _, call in calls_of_append() for keyword in call.keywords} - {"rule", None}
+        assert not [name for name in named if not t.has(f"journal.word.{name}")]
 
 
 def test_a_matter_is_named_in_a_detail_by_the_one_word_that_hides_it() -> None:

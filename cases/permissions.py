@@ -68,7 +68,7 @@ MEANS: Mapping[Action, str] = {
     Action.SEE_CALLS: "calls in lists, and each one's page",
     Action.SEE_TICKETS: "tickets in lists, and each one's page; her own recusal",
     Action.TAKE_CALLS: "the desk: its phone, its duty, the caller's record inside the ring",
-    Action.CALL_OUT: "a phone in the browser; call a ticket's caller, a unit about it, or back who was missed",
+    Action.CALL_OUT: "a phone in the browser; call a ticket's caller, a unit about it, back who was missed",
     Action.WRITE_TICKETS: "write, change, attach to and move tickets; close calls",
     Action.SORT: "refuse, transfer, merge and split tickets",
     Action.CHARGE_UNITS: "send a ticket to the unit that must act, and take it back",

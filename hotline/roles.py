@@ -10,7 +10,7 @@ from functools import partial
 import structlog
 
 from cases.deadlines import load_calendar
-from hotline import clock, drain, figures, logs, post, wiring
+from hotline import drain, figures, logs, wiring
 from hotline.cert import Keeper
 from hotline.health import CHECK_SCRIPT, readiness
 from hotline.heart import BEAT_SECONDS, Heart
@@ -43,7 +43,7 @@ def run(role: str, settings: Settings, home: Home) -> None:
     stop, heart = threading.Event(), Heart()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    {"ivr": ivr, "desk": desk, "clock": clock.run}[role](settings, home, stop, heart)
+    {"ivr": ivr, "desk": desk, "clock": clock}[role](settings, home, stop, heart)
     log.info("stopped")
 
 
@@ -76,6 +76,13 @@ def ivr(settings: Settings, home: Home, stop: threading.Event, heart: Heart) -> 
     database.close()
 
 
+def clock(settings: Settings, home: Home, stop: threading.Event, heart: Heart) -> None:
+    """What happens by itself."""
+    from hotline import clock
+
+    clock.run(settings, home, stop, heart)
+
+
 def _here(_line: Line, _request: Request) -> None:
     """Somebody asks whether we are here (hotline/health.py): the greeting was the answer."""
 
@@ -84,7 +91,7 @@ def desk(settings: Settings, home: Home, stop: threading.Event, heart: Heart) ->
     """The web desk, with a link of its own to tell Asterisk what agents want."""
     import uvicorn
 
-    from hotline import door
+    from hotline import door, post
     from web.app import create_app
     from web.services import Operations, PhoneServer, Services
 

@@ -16,7 +16,6 @@ from sqlalchemy.exc import ProgrammingError
 
 from cases import calendar, first, people, phones, units
 from cases.errors import NotAllowed
-from hotline import demo
 from hotline.cert import CertError, Keeper, machine_addresses
 from hotline.ground import GroundError
 from hotline.home import Home, HomeError
@@ -35,6 +34,7 @@ from telephony.asterisk import AsteriskBinary, AsteriskFault, AsteriskServer, fi
 from telephony.phone_secrets import AMI_USER as PHONES_USER
 
 if TYPE_CHECKING:
+    from hotline.demo import Login
     from web.services import Room
 
 AMI_USER = "hotline"
@@ -377,6 +377,8 @@ def lay_out_demo(url: str, home: Home, city: Policy) -> bool:
     `url`: of the tables' owner, who may date what is past. Its recordings lie in the home, prepared before,
     until the ledger takes them in.
     """
+    from hotline import demo
+
     with closing(Database(url, pool_size=1)) as database:
         laid_out = demo.lay_out(database, city, home.recordings_incoming)
     if laid_out:
@@ -384,7 +386,9 @@ def lay_out_demo(url: str, home: Home, city: Policy) -> bool:
     return laid_out
 
 
-def logins(url: str) -> list[demo.Login]:
+def logins(url: str) -> list["Login"]:
     """The demo's people who still have their demo password; none in a city of the operator's own."""
+    from hotline import demo
+
     with closing(Database(url, pool_size=1)) as database:
         return demo.logins(database)

@@ -8,12 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import CodeType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.bccache import Bucket
 
 from cases.permissions import may
 from routing.numbers import display
@@ -52,6 +54,25 @@ def is_fragment(request: Request) -> bool:
     return request.headers.get("hx-request") == "true"
 
 
+class Compiled(BytecodeCache):
+    """What templates compile to, which is the same in every language; for as long as the process lasts."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[str, CodeType]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        checksum, code = self._kept.get(bucket.key, ("", None))
+        if checksum == bucket.checksum:
+            bucket.code = code
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None
+        self._kept[bucket.key] = bucket.checksum, bucket.code
+
+
+COMPILED = Compiled()
+
+
 class Renderer:
     """Templates, catalogues and static addresses of all rooms."""
 
@@ -71,13 +92,14 @@ class Renderer:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            bytecode_cache=COMPILED,
         )
         zone = ZoneInfo(self.services.policy.time_zone)
         environment.globals.update(
             t=t, lang=language, static=self.static.address, mark=mark, may=may, policy=self.services.policy
         )
         environment.filters["phone"] = display
-        environment.filters["browser"] = lambda user_agent: named(user_agent) or t("session.unknown_browser")
+        environment.filters["browser"] = _bound(_browser, t, zone)
         environment.filters.update(
             {name: _bound(function, t, zone) for name, function in moments.FILTERS.items()}
         )
@@ -108,8 +130,15 @@ class Renderer:
         )
 
 
+def _browser(user_agent: str, t: Catalogue, _zone: ZoneInfo) -> str:
+    return named(user_agent) or t("session.unknown_browser")
+
+
 def _bound(function: Any, t: Catalogue, zone: ZoneInfo) -> Any:
-    def filtered(value: Any, *rest: Any) -> str:
+    """A filter in this language. That it asks for the context keeps it from being reckoned while compiled."""
+
+    @pass_context
+    def filtered(_context: Any, value: Any, *rest: Any) -> str:
         return "" if value is None else str(function(value, t, zone, *rest))
 
     return filtered

@@ -65,6 +65,7 @@ class Desk:
                     f"--use-file-for-fake-audio-capture={voice}",
                     "--autoplay-policy=no-user-gesture-required",
                     "--ignore-certificate-errors",  # whether others trust it, hotline check says
+                    "--disable-gpu",  # a server has none, and another process would play one
                     "--no-sandbox",  # root has none; the one page opened is our own
                 ],
             )

@@ -3,14 +3,15 @@
 
 const ends = new WeakMap(); // element → when its time is over, in the page's own milliseconds
 
-function begin(root) {
-  for (const element of root.querySelectorAll("[data-countdown], [data-while]")) {
+function begin() {
+  for (const element of document.querySelectorAll("[data-countdown], [data-while]")) {
     const seconds = Number(element.dataset.countdown || element.dataset.while);
     if (!ends.has(element)) ends.set(element, performance.now() + seconds * 1000);
   }
 }
 
 function run() {
+  begin(); // what came with a swap since
   for (const element of document.querySelectorAll("[data-countdown]")) {
     const left = Math.ceil((ends.get(element) - performance.now()) / 1000);
     if (left > 0) element.textContent = left;
@@ -21,8 +22,7 @@ function run() {
   }
 }
 
-begin(document);
-document.addEventListener("htmx:load", (event) => begin(event.detail.elt.parentElement || document));
+run();
 setInterval(run, 500);
 
 const ticks = () => [...document.querySelectorAll("#main [data-tick]")];

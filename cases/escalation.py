@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, load_only
 
 from cases import instructions, journal, supervision
 from cases.deadlines import level_at
-from cases.states import OPEN
+from cases.states import OPEN, State
 from routing.handling import Level, Subject
 from routing.policy import Policy
 from routing.working_time import Calendar
@@ -235,7 +235,9 @@ def _do(
 ) -> None:
     """A level's act. What merely tells somebody is left out when a higher level tells more."""
     match level.act:
-        case "urge" if told:
+        case "urge" if (
+            told and ticket.state != State.VISIT
+        ):  # there the rung tells the visitors: no unit owes
             supervision.urge_by_clock(session, ticket, row if isinstance(row, SubOrder) else None, now)
         case "supervise":
             supervision.supervise_by_itself(session, ticket, supervision.LATE, policy, calendar, now)

@@ -11,6 +11,7 @@ from routing.policy import Policy
 from storage.tables import Ticket
 
 Say = Callable[..., str]  # a message catalogue of one language: key and values → words
+OF = ("instruction", "supervision", "visit")  # whose deadline it is, where it is not the matter's own
 LINES = 40  # in one message; more are counted
 
 
@@ -30,12 +31,13 @@ def line(told: Told, policy: Policy, say: Say, language: str) -> str:
     if ticket.sealed:
         return say("notice.sealed")
     owed = told.order or ticket
-    due = say("notice.no_due")
-    if owed.due_at is not None:
-        due = f"{owed.due_at.astimezone(policy.zone):%Y-%m-%d %H:%M}"
-        due += say("notice.provisional") if owed.due_provisional else ""
+    due, due_at = say("notice.no_due"), told.rung.due_at if told.rung else owed.due_at
+    if due_at is not None:
+        due = f"{due_at.astimezone(policy.zone):%Y-%m-%d %H:%M}"
+        due += say("notice.provisional") if owed.due_provisional and due_at == owed.due_at else ""
     matter = policy.kind(ticket.kind).name.say(language)
-    return say(f"notice.line.{kind}", number=ticket.number, due=due, matter=matter)
+    of = say(f"notice.of.{told.rung.subject_kind}") if told.rung and told.rung.subject_kind in OF else ""
+    return say(f"notice.line.{kind}", number=ticket.number, due=due, matter=matter, of=of, unit=told.unit)
 
 
 def letter(told: Sequence[Told], policy: Policy, say: Say, language: str, desk: str) -> Words:

@@ -11,21 +11,27 @@ from cases.notices import AFTER
 from cases.visible import not_recused, visible_tickets
 from storage.notices import Notice
 from storage.notify import notify
-from storage.tables import Ticket
+from storage.staff import Unit
+from storage.tables import Outbox, Ticket
 from storage.viewer import Viewer
-from storage.work import SubOrder
+from storage.work import Rung, SubOrder
 
 LISTED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """`opens`: she may see the ticket; what it is hidden behind when it is sealed, the words know."""
+    """`opens`: she may see the ticket; what it is hidden behind when it is sealed, the words know.
+
+    `rung`: the level whose deadline it tells of. `unit`: whose share, or ''.
+    """
 
     notice: Notice
     ticket: Ticket | None
     order: SubOrder | None
     opens: bool
+    rung: Rung | None = None
+    unit: str = ""
 
 
 def knowable(viewer: Viewer) -> Select[Notice, bool]:
@@ -53,7 +59,14 @@ def about(session: Session, notice: Notice, *, opens: bool) -> Told:
     """A notice with what its words are made of."""
     ticket = session.get(Ticket, notice.ticket_id) if notice.ticket_id else None
     order = session.get(SubOrder, notice.order_id) if notice.order_id else None
-    return Told(notice, ticket, order, opens and ticket is not None)
+    unit = session.get_one(Unit, order.unit_id).name if order else ""
+    return Told(notice, ticket, order, opens and ticket is not None, _rung(session, notice), unit)
+
+
+def _rung(session: Session, notice: Notice) -> Rung | None:
+    """None, too, once the message that brought it is gone."""
+    message = session.get(Outbox, notice.outbox_id) if notice.kind.startswith("rung.") else None
+    return session.get(Rung, message.payload["rung_id"]) if message else None
 
 
 def unseen(session: Session, viewer: Viewer) -> int:

@@ -185,6 +185,8 @@ def test_a_visit_due_at_the_very_moment_the_ticket_was_has_levels_of_its_own(
         session.execute(update(Ticket).values(state=State.VISIT, visit_due_at=DUE))
     settle(database, policy, AT_NINE[19])
     assert [level for level, _ in fired(database, "visit")] == ["urged"]
+    with database.session() as session:
+        assert session.scalars(select(TicketNote.kind)).all() == []  # no unit is urged by it
 
 
 def test_a_notice_that_would_have_come_before_the_matter_did_is_none_of_its_levels(

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from cases import notices, notices_mine, people, units
+from cases import notice_words, notices, notices_mine, people, units
 from cases.errors import NotVisible
 from cases.logins import viewer_of
 from cases.ticket_form import TicketForm
@@ -166,6 +166,24 @@ def test_a_level_reaches_whom_the_ladder_names(office: Office) -> None:
         told = select(Person.login).join(Notice, Notice.person_id == Person.id)
         assert set(session.scalars(told)) == wanted
         assert set(session.scalars(select(Notice.kind))) == {f"rung.{level.when}"}
+
+
+def test_a_level_of_a_visit_tells_when_the_visit_was_due(office: Office) -> None:
+    level = next(each for each in office.policy.ladders["visit"] if each.when == "after")
+    due_at = NOW - timedelta(days=4)
+    with office.database.session() as session:
+        rung = Rung(ticket_id=office.ticket.id, subject_kind="visit", subject_id=office.ticket.id)
+        rung.level, rung.due_at, rung.told = level.code, due_at, True
+        session.add(rung)
+        session.flush()
+        outbox.put(session, "rung", {"rung_id": rung.id}, NOW)
+        notices.plan(session, office.policy, (), NOW)
+    said: dict[str, str] = {}
+    with office.database.session() as session:
+        told = notices_mine.mine(session, office.viewer(session, "visitor"))[0]
+        notice_words.line(told, office.policy, lambda key, **facts: said.update(facts) or key, "zh")
+    assert said["due"] == "2026-09-14 10:00"
+    assert said["of"] == "notice.of.visit"
 
 
 def test_a_unit_in_which_nobody_can_be_told_is_the_dispatchers_to_call(office: Office) -> None:

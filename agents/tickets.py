@@ -178,6 +178,7 @@ def page_of(
                 for call in record.calls
             },
             "names": names_of(session, {ticket.created_by}),
+            "lines": list(dict.fromkeys(call.line for call in record.calls if call.origin != "visit")),
             "story": timeline.story(session, who, record),
             "units": units.shown(session, ticket),
             "recusals": recusals.shown(session, who, ticket),

@@ -206,7 +206,7 @@ def test_a_merged_ticket_and_its_lead_lead_to_each_other_and_may_be_split(site: 
         numbers = lead.number, again.number
     client = browser(site, "dispatcher")
     page = client.get(f"/tickets/{numbers[1]}").text
-    assert "可能是同一件事" in page
+    assert "可能重复的工单" in page
     assert numbers[0] in page
     typed = {"lead": numbers[0], "version": "1"}
     assert client.post(f"/tickets/{numbers[1]}/merge", data=typed).status_code == 303

@@ -103,7 +103,7 @@ def test_a_ring_behind_another_window_is_told_without_naming_the_caller(
     leg = call_in(caller(1000), keys=key)
     agent.rings()
     until(lambda: agent.page.evaluate("told"), "the notification")
-    assert agent.page.evaluate("told") == ["来电振铃 点此回到工作台"]
+    assert agent.page.evaluate("told") == ["来电振铃 点此回到接听台"]
     assert KNOWN_NUMBER not in agent.page.title()
     assert agent.page.title().startswith("● 来电振铃")
     leg.hang_up()

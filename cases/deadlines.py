@@ -17,13 +17,24 @@ from routing.terms import Limit, Unit
 from routing.working_time import Calendar, Due, days_away, on_the_clock
 from storage.tables import CalendarDay, CalendarYear, Ticket
 
+_HELD = "calendar"  # in Session.info
+
 
 def load_calendar(session: Session) -> Calendar:
     """All days that differ, and the years announced."""
+    if (held := session.info.get(_HELD)) is not None:
+        found: Calendar = held
+        return found
     return Calendar(
         days=dict(session.execute(select(CalendarDay.day, CalendarDay.works)).all()),
         announced=frozenset(session.scalars(select(CalendarYear.year).where(CalendarYear.announced))),
     )
+
+
+def hold_calendar(session: Session) -> Calendar:
+    """For a session in which nobody changes it: read once for all its acts."""
+    calendar: Calendar = session.info.setdefault(_HELD, load_calendar(session))
+    return calendar
 
 
 def published_calendar() -> Calendar:

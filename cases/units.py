@@ -1,9 +1,9 @@
 """承办单位: the units that must act, who stands above and below whom, and what is sent to them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Select, delete, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from cases import journal
 from cases.errors import NotVisible, Refused
@@ -15,6 +15,7 @@ from storage.staff import Person, Unit
 from storage.tables import Named, Recusal, Ticket
 from storage.viewer import Role, Viewer
 
+_TREE = "units"  # in Session.info: every unit's id → the one above it
 CHARGED = "charged"  # why a unit's clerk is named for a sealed ticket
 
 
@@ -34,16 +35,22 @@ def everyone(session: Session) -> list[Unit]:
 
 def around(session: Session, unit_id: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The unit with all below it, and the unit with all above it, as ids."""
-    below = select(Unit.id, Unit.parent_id).where(Unit.id == unit_id).cte("below", recursive=True)
-    child = aliased(Unit)
-    below = below.union(select(child.id, child.parent_id).where(child.parent_id == below.c.id))
-    above = select(Unit.id, Unit.parent_id).where(Unit.id == unit_id).cte("above", recursive=True)
-    parent = aliased(Unit)
-    above = above.union(select(parent.id, parent.parent_id).where(parent.id == above.c.parent_id))
-    return (
-        tuple(session.scalars(select(below.c.id).order_by(below.c.id))),
-        tuple(session.scalars(select(above.c.id).order_by(above.c.id))),
-    )
+    above_of = session.info.get(_TREE)
+    if above_of is None:
+        tree = session.execute(select(Unit.id, Unit.parent_id))
+        above_of = session.info[_TREE] = {row.id: row.parent_id for row in tree}
+    way = _way_up(above_of, unit_id)
+    below = (each for each in above_of if unit_id in _way_up(above_of, each))
+    return tuple(sorted(below)), tuple(sorted(way))
+
+
+def _way_up(above_of: Mapping[int, int | None], unit_id: int) -> list[int]:
+    way: list[int] = []
+    at: int | None = unit_id
+    while at is not None and at in above_of and at not in way:
+        way.append(at)
+        at = above_of[at]
+    return way
 
 
 def sync(session: Session, listed: Iterable[HandlingUnit]) -> None:
@@ -61,6 +68,7 @@ def sync(session: Session, listed: Iterable[HandlingUnit]) -> None:
     for code, unit in known.items():
         unit.active = code in codes
     session.flush()
+    session.info.pop(_TREE, None)
 
 
 def set_phone(session: Session, viewer: Viewer, code: str, phone: str, policy: Policy) -> Unit:

@@ -49,10 +49,13 @@ if TYPE_CHECKING:
 
 DEMO_PASSWORD = "hotline-demo"  # noqa: S105 - printed at the start; the demo's people only
 ABANDONED = 9
+WAITS = (4, 5, 6, 7, 9, 11, 14, 23, 48)  # seconds in the queue, until somebody answers
+LOST_PATIENCE = (7, 19, 34, 52, 81)  # until the caller hangs up
 LEADERS = 5  # so many of the published numbers are called
 WRITTEN_AFTER = timedelta(minutes=5)  # of a call's beginning
 READ_AFTER = timedelta(hours=3)
 LIMIT_SECONDS = 60.0
+LAYING_OUT_SECONDS = 900.0  # at most, on a machine that has much else to do
 
 _LOCK = 962299_002
 _TYPED = ("channel", "title", "content", "urgency", "accused", "answer", "done", "reply_wanted")
@@ -81,7 +84,7 @@ def lay_out(database: Database, policy: Policy, incoming: Path, now: datetime | 
     alone can date the journal's lines; by another all of them say the moment of laying out.
     Raises OSError, DatabaseAway.
     """
-    with database.session(LIMIT_SECONDS) as session:
+    with database.session(LAYING_OUT_SECONDS) as session:
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         if session.scalar(select(Person.id).limit(1)) is not None:
             return False
@@ -304,10 +307,10 @@ class _City:
         steps = [Step(at, "menu"), Step(at, "key", {"key": key})] if dialled.menu else []
         note_steps(session, call_id, [*steps, Step(queued, "queue", {"queue": dialled.queue})])
         route_call(session, call_id, pressed, sealed, "zh", queued, policy)
-        answered = queued + timedelta(seconds=self._chance.choice([4, 5, 6, 7, 9, 11, 14, 23, 48]))
         if agent is None or recording is None:
-            end_call(session, call_id, answered)
+            end_call(session, call_id, queued + timedelta(seconds=self._chance.choice(LOST_PATIENCE)))
             return call_id
+        answered = queued + timedelta(seconds=self._chance.choice(WAITS))
         mark_answered(session, call_id, agent.person_id, answered)
         ended = answered + timedelta(seconds=recording.seconds)
         end_call(session, call_id, ended)

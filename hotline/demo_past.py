@@ -13,7 +13,7 @@ from sqlalchemy import event, func, select, text
 from sqlalchemy.orm import Session, UOWTransaction
 
 from cases import escalation, notices
-from cases.deadlines import load_calendar
+from cases.deadlines import hold_calendar
 from routing.policy import Policy
 from routing.terms import Unit
 from routing.working_time import days_away
@@ -43,7 +43,7 @@ class When:
     (calendar days). "9/2d 09:40": 9 days, or 2 in a city whose limits are hours."""
 
     def __init__(self, session: Session, policy: Policy, now: datetime) -> None:
-        self._calendar = load_calendar(session)
+        self._calendar = hold_calendar(session)
         self._zone = policy.zone
         self._now = now
         self._quick = policy.kinds[0].deadline.unit in (Unit.HOURS, Unit.WORKING_HOURS)
@@ -69,7 +69,7 @@ class Past:
 
     def __init__(self, session: Session, policy: Policy, when: When) -> None:
         self._session, self._policy, self._now = session, policy, when("0m")
-        self._calendar = load_calendar(session)
+        self._calendar = hold_calendar(session)
         self._at = when("30c 08:00")  # before all stories
         self._looked_at: datetime | None = None
         self._wakes_at: datetime | None = None  # when the next level comes, as far as was reckoned

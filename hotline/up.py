@@ -19,7 +19,7 @@ from types import FrameType
 from rich.console import Console
 from rich.markup import escape
 
-from hotline import demo, ground, wiring
+from hotline import demo, ground, logs, wiring
 from hotline.children import Child, Pauses
 from hotline.heart import START_SECONDS, Ear
 from hotline.home import Home, HomeError
@@ -86,6 +86,7 @@ class Up:
     def run(self) -> None:
         """Start, watch until stopped, stop. Raises what its parts raise, after stopping them."""
         os.umask(0o077)
+        logs.configure("up", "WARNING", "text")  # what is going on is told in lines of its own
         with ground.only_one(self.home):
             for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(name, _stop)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import psycopg
+from sqlalchemy import event as happening
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -16,7 +17,8 @@ CHANNEL = "hotline"
 RESYNC = "resync"  # the event of a note with topic "*": redraw, notes may have been missed
 RETRY_SECONDS = 1.0
 
-_NOTIFY = text("SELECT pg_notify(:channel, :payload)")
+_NOTIFY = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS told (payload)")
+_OWED = "notes"  # in Session.info: what its transaction will tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,22 @@ def notify(session: Session, topic: str, event: str, **ids: int | str | None) ->
 
 
 def notify_all(session: Session, notes: Iterable[Note]) -> None:
-    """Send notes when the session's transaction commits; the same note twice is sent once."""
-    payloads = [json.dumps({"topic": note.topic, "event": note.event, **note.data}) for note in notes]
-    if payloads:
-        told = [{"channel": CHANNEL, "payload": payload} for payload in payloads]
-        session.connection().execute(_NOTIFY, told)
+    """Send notes by one statement when the session's transaction commits; one told twice is sent once."""
+    owed = session.info.setdefault(_OWED, {})
+    for note in notes:
+        owed[json.dumps({"topic": note.topic, "event": note.event, **note.data})] = None
+
+
+@happening.listens_for(Session, "before_commit")
+def _send(session: Session) -> None:
+    if _OWED in session.info and not session.in_nested_transaction():
+        owed = session.info.pop(_OWED)
+        session.connection().execute(_NOTIFY, {"channel": CHANNEL, "payloads": list(owed)})
+
+
+@happening.listens_for(Session, "after_rollback")
+def _forget(session: Session) -> None:
+    session.info.pop(_OWED, None)
 
 
 def listen(url: str, stop: threading.Event | None = None) -> Iterator[Note]:

@@ -34,7 +34,7 @@ Reporter = Annotated[Viewer, Depends(needs(Action.REPORT_UP))]
 
 @waits("supervision")
 def _waiting(session: Session, viewer: Viewer, policy: Policy) -> dict[str, int]:
-    return board.counts(session, viewer, policy, datetime.now(UTC), board.HERS)
+    return {"hers": board.hers(session, viewer, policy, datetime.now(UTC))}
 
 
 @router.get("/supervision")

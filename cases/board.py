@@ -64,14 +64,21 @@ def tray(
     return _rows(session, found, now)
 
 
-def counts(
-    session: Session, viewer: Viewer, policy: Policy, now: datetime, which: Sequence[str] = LISTS
-) -> dict[str, int]:
+def counts(session: Session, viewer: Viewer, policy: Policy, now: datetime) -> dict[str, int]:
     """How long each list is; {} for who supervises nothing."""
     if not may(viewer, Action.SUPERVISE):
         return {}
-    queries = {name: _query(viewer, name, policy, now).with_only_columns(func.count()) for name in which}
+    queries = {name: _query(viewer, name, policy, now).with_only_columns(func.count()) for name in LISTS}
     return {name: session.scalar(query) or 0 for name, query in queries.items()}
+
+
+def hers(session: Session, viewer: Viewer, policy: Policy, now: datetime) -> int:
+    """How many cases are in any list of HERS: one that is in several is one case."""
+    if not may(viewer, Action.SUPERVISE):
+        return 0
+    mine = or_(*(_in_list(name, policy, now) for name in HERS))
+    asked = visible_tickets(viewer, Action.SUPERVISE).where(mine).with_only_columns(func.count())
+    return session.scalar(asked) or 0
 
 
 def _query(viewer: Viewer, which: str, policy: Policy, now: datetime) -> Select[Any]:

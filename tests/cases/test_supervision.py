@@ -419,7 +419,11 @@ def test_each_list_of_the_board_is_as_long_as_its_count_and_holds_what_it_says(
         assert {row.ticket.number for row in hers} == {numbers["late"], sealed}
         assert board.counts(session, staff.discipline, policy, now)["late"] == 2
         assert board.counts(session, staff.agent, policy, now) == {}
+        assert board.hers(session, staff.agent, policy, now) == 0
         assert board.tray(session, staff.agent, "late", policy, now) == []
+        assert board.hers(session, staff.supervisor, policy, now) == 2
+        _ticket(session, numbers["supervised"]).due_at = now - NOON
+        assert board.hers(session, staff.supervisor, policy, now) == 2  # one case, in both lists
 
 
 NOON = timedelta(hours=12)

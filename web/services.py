@@ -14,11 +14,12 @@ from fastapi import APIRouter
 from starlette.datastructures import URL
 
 from cases.notice_settings import Ways
-from cases.permissions import Action
+from cases.permissions import Action, may
+from routing.handling import Decision
 from routing.policy import Policy
 from storage.database import Database
 from storage.notify import Note
-from storage.viewer import Role
+from storage.viewer import Role, Viewer
 
 HOST = re.compile(r"[a-z0-9.:-]{1,253}")
 
@@ -77,11 +78,21 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One entry of the rail: message key `nav.<name>`, icon `<name>`, shown to those who may do `action`."""
+    """One entry of the rail: message key `nav.<name>`, icon `<name>`, shown to those who may do `action`.
+
+    `decides`: of those only to whom the policy gives one of these decisions, or what is sealed of it.
+    """
 
     name: str
     path: str
     action: Action | None = None  # None: everybody's
+    decides: tuple[Decision, ...] = ()
+
+    def is_for(self, viewer: Viewer, policy: Policy) -> bool:
+        if self.action is not None and not may(viewer, self.action):
+            return False
+        deciders = {policy.decides(each) for each in self.decides} | {Role.DISCIPLINE}
+        return not self.decides or viewer.role in deciders
 
 
 @dataclass(frozen=True, slots=True)

@@ -287,6 +287,21 @@ def test_a_form_that_we_never_sent_is_told_calmly(site: Site, address: str, fiel
     assert answer.status_code < 500, answer.text
 
 
+def test_the_rail_has_no_decision_that_the_city_gives_to_somebody_else(site: Site) -> None:
+    rail = site.client("dispatcher").get("/me").text
+    assert 'href="/rulings" data-place' in rail  # she rules on objections here
+    assert 'href="/review" data-place' not in rail
+
+
+def test_a_clerk_is_led_to_the_sheet_of_her_own_unit_alone(site: Site) -> None:
+    number = _new(site)
+    both = {"unit": "housing", "unit_1": "power", "version": str(_ticket(site, number).version)}
+    assert site.client("dispatcher").post(f"/tickets/{number}/dispatch", data=both).status_code == 303
+    page = site.client("clerk").get(f"/tickets/{number}").text
+    sheets = re.findall(r'href="(/orders/\d+/print)"', page)
+    assert [site.client("clerk").get(sheet).status_code for sheet in sheets] == [200]
+
+
 def test_a_clerk_of_another_unit_gets_no_sheet(site: Site) -> None:
     number = _new(site)
     _send(site, number, unit="housing")

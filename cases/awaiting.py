@@ -168,8 +168,8 @@ def _above(mine: Select[Any], which: str) -> _Waits:
     if which == "supervision":
         watched = mine.join(Supervision, Supervision.ticket_id == Ticket.id)
         # When its case is over it waits for words alone.
-        until = case((Ticket.state.in_(OPEN), Supervision.due_at)), Supervision.due_provisional
-        return _Waits(watched.where(Supervision.ended_at.is_(None)), Supervision.at, *until)
+        while_open = case((Ticket.state.in_(OPEN), Supervision.due_at)), Supervision.due_provisional
+        return _Waits(watched.where(Supervision.ended_at.is_(None)), Supervision.at, *while_open)
     reports = mine.join(Instruction, Instruction.ticket_id == Ticket.id)
     if which == "word":
         silent = reports.where(unanswered())

@@ -169,7 +169,10 @@ class _City:
         named = {each.get("name", each["title"]): Story(each["title"], each["kind"]) for each in plan}
         acts = Acts(self._session, self._policy, named)
         for each, story in zip(plan, named.values(), strict=True):
-            at, told = self._when(each["at"]), (each, known[each["caller"]], story)
+            caller = known[each["caller"]]
+            if "number" in each:
+                caller = {**caller, "number": self._number(each)}
+            at, told = self._when(each["at"]), (each, caller, story)
             yield Deed(at, 0, partial(self._begin, *told))
             yield Deed(at + WRITTEN_AFTER, 1, partial(self._write_down, *told))
             for place, step in enumerate(each.get("steps", ()), 2):
@@ -177,17 +180,19 @@ class _City:
 
     def _other_calls(self, callers: list[dict[str, str]]) -> Iterator[Deed]:
         """Those that needed no ticket, and those that nobody answered in time."""
+        strangers = [{**each, "number": self._number(each)} for each in self._plan["strangers"]]
         closings = [each for each in self._plan["closings"] for _ in range(each["times"])]
         for index, closing in enumerate(closings):
             sex = self._recordings[closing["sound"]].dialogue.sex("caller")
-            caller = self._chance.choice([each for each in callers if each["sex"] == sex])
+            among = strangers if closing.get("strange") else callers
+            caller = self._chance.choice([each for each in among if each["sex"] == sex])
             closed = partial(self._closed_call, closing, caller, (index + index // 10) % LEADERS)
             yield Deed(self._some_time(index % 10), 0, closed)
         for index in range(ABANDONED):
             abandoned = partial(self._abandoned, self._chance.choice(callers), index % LEADERS)
             yield Deed(self._some_time(index), 0, abandoned)
 
-    def _closed_call(self, closing: dict[str, Any], caller: dict[str, str], line: int, at: datetime) -> None:
+    def _closed_call(self, closing: dict[str, Any], caller: dict[str, Any], line: int, at: datetime) -> None:
         recording = self._recordings[closing["sound"]]
         agent = self._agent(recording)
         call_id = self._call(caller, at, "", agent, recording, line)
@@ -253,6 +258,9 @@ class _City:
             filled["uscc"] += check_character(filled["uscc"])
         return {**filled, "place": place}
 
+    def _number(self, told: dict[str, Any]) -> str:
+        return str(told["number"]).format(area=self._policy.area_code)
+
     def _begin(self, told: dict[str, Any], caller: dict[str, str], story: Story, at: datetime) -> None:
         """The call, unless it comes by another door."""
         recording = self._recordings[told.get("sound", f"filed_{caller['sex']}")]
@@ -287,7 +295,7 @@ class _City:
 
     def _call(
         self,
-        caller: dict[str, str],
+        caller: dict[str, Any],
         at: datetime,
         kind: str,
         agent: Viewer | None = None,
@@ -299,7 +307,8 @@ class _City:
         self._made += 1
         call_id = f"demo-{self._made:04d}"
         dialled = self._line(line)
-        open_call(session, Arrival(call_id, call_id, dialled.number, caller["number"], False, at), policy)
+        withheld = bool(caller.get("withheld"))
+        open_call(session, Arrival(call_id, call_id, dialled.number, caller["number"], withheld, at), policy)
         key = next((key for key, pressed in policy.menu.keys.items() if pressed == kind and kind), "0")
         pressed = kind if dialled.menu and key != "0" else ""
         queued = at + timedelta(seconds=22 if dialled.menu else 6)

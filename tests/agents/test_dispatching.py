@@ -291,6 +291,7 @@ def test_the_rail_has_no_decision_that_the_city_gives_to_somebody_else(site: Sit
     rail = site.client("dispatcher").get("/me").text
     assert 'href="/rulings" data-place' in rail  # she rules on objections here
     assert 'href="/review" data-place' not in rail
+    assert "badge-review" not in site.client("dispatcher").get("/notices/badge").text
 
 
 def test_a_clerk_is_led_to_the_sheet_of_her_own_unit_alone(site: Site) -> None:

@@ -121,7 +121,7 @@ def save_ticket(request: Request, who: Agent, call_id: str, typed: Typed) -> Res
             form = personal.over_call(session, who, call_id, form)
             ticket = tickets.save_ticket(session, who, form, call_id, at.policy, moment)
             if form.answer and ticket.created_at == moment:  # one form sent twice is one answer
-                knowledge.count_as_answer(session, typed.get("entry", ""))
+                knowledge.count_as_answer(session, typed.get("entry", ""), sealed=ticket.sealed)
     except Faults as faults:
         return _faulty(t, faults)
     due = _local(at.policy, ticket.due_at)

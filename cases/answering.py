@@ -17,7 +17,7 @@ from cases.steps import demand_decider, locked, same, step, touch
 from routing.policy import Policy
 from routing.terms import Reason
 from storage.tables import Ticket
-from storage.viewer import Viewer
+from storage.viewer import Role, Viewer
 from storage.work import Ending, TicketNote
 
 LONGEST = 5000  # characters of what the caller is told
@@ -36,12 +36,14 @@ def answer_directly(
 ) -> Ticket:
     """直接答复: what the caller is told is the end of it. `entry`: the knowledge it was taken from, or ''.
 
-    Raises NotAllowed, NotVisible, Conflict, and Refused: event, answer required or too_long, entry unknown.
+    Raises NotAllowed, NotVisible, Conflict, and Refused: event (or sealed_goes_on), answer required or
+    too_long, entry unknown.
     """
     ticket = _locked(session, viewer, number, Action.WRITE_TICKETS, Event.FINISH, version)
+    _check_end(viewer, ticket)
     answer = unmasked(answer, ticket.answer, ticket)
     faults = _text("answer", answer)
-    if entry and not knowledge.count_as_answer(session, entry):
+    if entry and not knowledge.count_as_answer(session, entry, sealed=ticket.sealed):
         faults["entry"] = "unknown"
     _raise(faults)
     ticket.answer = answer
@@ -131,10 +133,11 @@ def withdraw(
 ) -> Ticket:
     """撤销: its caller takes it back, or it should not have been written; units lose it. `words` may be ''.
 
-    Raises NotAllowed, NotVisible, Conflict, and Refused: event (the states say no, or leads_others: some were
-    merged into it), ground required or unknown, words too_long.
+    Raises NotAllowed, NotVisible, Conflict, and Refused: event (the states say no, sealed_goes_on, or
+    leads_others: some were merged into it), ground required or unknown, words too_long.
     """
     ticket = _locked(session, viewer, number, Action.WRITE_TICKETS, Event.WITHDRAW, version)
+    _check_end(viewer, ticket)
     if joining.followers(session, ticket):
         raise Refused({"event": "leads_others"})
     _raise(_ground(ground, policy.handling.withdrawal_grounds) | _text("words", words, must=False))
@@ -205,6 +208,12 @@ def _locked(
     same(ticket, version, event)
     after(State(ticket.state), event)
     return ticket
+
+
+def _check_end(viewer: Viewer, ticket: Ticket) -> None:
+    """What is sealed is ended by those who read it: who merely took it may not bury it."""
+    if ticket.sealed and viewer.role is not Role.DISCIPLINE:
+        raise Refused({"event": "sealed_goes_on"})
 
 
 def _end(session: Session, viewer: Viewer, ticket: Ticket, ending: Ending, now: datetime) -> dict[str, int]:

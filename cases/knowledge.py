@@ -195,15 +195,15 @@ def withdraw(session: Session, viewer: Viewer, entry_id: int) -> KnowledgeEntry:
     return entry
 
 
-def count_as_answer(session: Session, entry: str) -> bool:
+def count_as_answer(session: Session, entry: str, *, sealed: bool) -> bool:
     """This entry, by its id as typed, was given as an answer: in the transaction that says so.
 
-    False when it is none that is published; '' is none.
+    False when it is none that is published; '' is none. What was told in a `sealed` matter is not counted.
     """
     if not (entry.isascii() and entry.isdecimal() and len(entry) < 19):
         return False
     published = KnowledgeEntry.id == int(entry), KnowledgeEntry.state == State.PUBLISHED
-    once_more = update(KnowledgeEntry).where(*published).values(used=KnowledgeEntry.used + 1)
+    once_more = update(KnowledgeEntry).where(*published).values(used=KnowledgeEntry.used + int(not sealed))
     return session.scalar(once_more.returning(KnowledgeEntry.id)) is not None
 
 

@@ -325,6 +325,30 @@ def _by_discipline(office: Office, session: Session, ticket: Ticket, event: Even
     assert ticket.state == TICKET[State.ACCEPTED][event]
 
 
+@pytest.mark.parametrize("event", [Event.FINISH, Event.WITHDRAW])
+def test_who_took_a_sealed_matter_cannot_bury_it(database: Database, office: Office, event: Event) -> None:
+    with database.session() as session:
+        ticket = office.saved(session, replace(FORM, sealed=True))
+        with pytest.raises(Refused) as refused:
+            ACTS[event](office, session, ticket)
+        assert refused.value.faults == {"event": "sealed_goes_on"}
+        assert (ticket.state, ticket.version) == (State.ACCEPTED, 1)
+        _by_discipline(office, session, ticket, event)
+
+
+def test_what_was_told_in_a_sealed_matter_is_counted_nowhere(database: Database, office: Office) -> None:
+    with database.session() as session:
+        ticket = office.saved(session, replace(FORM, sealed=True))
+        entry = KnowledgeEntry(title="举报须知", body="请当面递交材料。", state="published")
+        session.add(entry)
+        session.flush()
+        answering.answer_directly(
+            session, office.discipline, ticket.number, entry.body, LATER, entry=str(entry.id)
+        )
+        session.refresh(entry)
+        assert entry.used == 0
+
+
 def test_a_sealed_ticket_cannot_be_ended_by_who_is_not_named_for_it(
     database: Database, office: Office
 ) -> None:

@@ -124,12 +124,13 @@ def test_what_is_used_most_is_there_before_anything_is_typed(
 ) -> None:
     first, second = write(title="甲"), write(title="乙")
     with database.session() as session:
-        assert knowledge.count_as_answer(session, str(first))
-        assert not any(knowledge.count_as_answer(session, odd) for odd in ("", "999999", "x", "９", "9" * 40))
+        assert knowledge.count_as_answer(session, str(first), sealed=False)
+        odd = ("", "999999", "x", "９", "9" * 40)
+        assert not any(knowledge.count_as_answer(session, each, sealed=False) for each in odd)
     assert find("  ") == ["甲", "乙"]
     with database.session() as session:
         for _ in range(2):
-            knowledge.count_as_answer(session, str(second))
+            knowledge.count_as_answer(session, str(second), sealed=False)
     assert find("") == ["乙", "甲"]
 
 

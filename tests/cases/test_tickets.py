@@ -5,12 +5,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import func, select, text
 
-from cases import ticket_numbers
+from cases import answering, ticket_numbers, timeline
 from cases.calls import close_call
 from cases.deadlines import say_rule
 from cases.drafts import draft, keep_draft
@@ -245,8 +246,26 @@ def test_an_inquiry_answered_at_once_is_done_and_owes_nothing(
 ) -> None:
     form = replace(FORM, kind="inquiry", answer="已告知办理流程。", done=True)
     with database.session() as session:
-        assert save_ticket(session, staff.agent, form, None, policy, NOW).state == State.DONE
+        ticket = save_ticket(session, staff.agent, form, None, policy, NOW)
+        assert ticket.state == State.DONE
         assert session.scalar(select(func.count()).select_from(Outbox)) == 0
+        ended = answering.current(session, ticket)
+        assert ended is not None
+        assert (ended.kind, ended.words, ended.at) == ("answered", form.answer, NOW)
+        told = timeline.story(session, staff.leader, open_ticket(session, staff.leader, ticket.number))
+        assert form.answer in [word.text for moment in told for word in moment.words]
+
+
+@pytest.mark.parametrize("form", [{"kind": "report"}, {"kind": "help", "sealed": True}])
+def test_what_is_sealed_is_not_done_at_once_by_who_took_it(
+    database: Database, policy: Policy, staff: Staff, form: dict[str, Any]
+) -> None:
+    with database.session() as session:
+        with pytest.raises(Refused) as refused:
+            typed = replace(FORM, done=True, **form)
+            save_ticket(session, staff.agent, typed, None, policy, NOW)
+        assert refused.value.faults == {"done": "sealed_goes_on"}
+        assert save_ticket(session, staff.agent, replace(FORM, **form), None, policy, NOW).sealed
 
 
 def test_lists_find_by_state_number_lateness_and_day(

@@ -13,6 +13,7 @@ from cases.states import TICKET, Event, State
 from routing.policy import load
 from storage.tables import Ticket
 from storage.viewer import Role, Viewer
+from storage.work import SubOrder
 from tests.cases.conftest import Staff
 from tests.cases.office import FORM, REPLY, Office, office_of
 from tests.web.site import POLICY, Site
@@ -45,7 +46,9 @@ def browser(site: Site, login: str) -> httpx.Client:
     return _BROWSERS[site.url, login]
 
 
+_CONTENT = {"reached": "yes", "true": "yes", "contacted": "yes", "solved": "yes"}
 FORMS: Mapping[Event, Form] = {
+    Event.DISPATCH: Form("dispatcher", "dispatch", "note", {"unit": "gas", "way": "web"}),
     Event.FINISH: Form("liu", "answer", "answer"),
     Event.REFUSE: Form("dispatcher", "refusal", "words", {"ground": "litigation"}),
     Event.TRANSFER: Form("dispatcher", "transfer", "words", {"ground": "outside_scope"}),
@@ -54,7 +57,11 @@ FORMS: Mapping[Event, Form] = {
     Event.SPLIT: Form("dispatcher", "split"),
     Event.CLOSE: Form("clerk", "closing", "account", {"public_reply": "答复", "solved": "yes"}),
     Event.SEND_BACK: Form("reviewer", "closing/audit", "remark", {"verdict": "send_back"}),
-    Event.DISSATISFY: Form("visitor", "visit", "words", {"reached": "yes", "satisfied": "dissatisfied"}),
+    Event.APPROVE: Form("reviewer", "closing/audit", "remark", {"verdict": "approve"}),
+    Event.RELEASE: Form("reviewer", "closing/audit", "remark", {"verdict": "approve"}),
+    Event.SATISFY: Form("visitor", "visit", "words", {**_CONTENT, "satisfied": "satisfied"}),
+    Event.GIVE_UP: Form("visitor", "visit", "words", {"reached": "no"}),
+    Event.DISSATISFY: Form("visitor", "visit", "words", {**_CONTENT, "satisfied": "dissatisfied"}),
     Event.REOPEN: Form("liu", "reopening", "why"),
 }
 
@@ -97,6 +104,26 @@ def test_what_has_no_place_in_a_state_is_told_with_its_reason_and_what_was_typed
         assert not form.word or WORD in answer.text, event
     with stored(site, number) as (_, ticket):
         assert (ticket.state, ticket.version) == (state, version)
+
+
+def test_every_event_of_the_table_has_its_form_on_the_page() -> None:
+    assert set(Event) - set(FORMS) == {Event.RECALL}  # of a share: the test below
+
+
+@pytest.mark.parametrize("state", [State.REVIEW, State.VISIT, State.DONE, State.MERGED, State.WITHDRAWN])
+def test_a_recall_that_comes_too_late_is_told_so_and_keeps_its_reason(
+    site: Site, office: Office, state: State
+) -> None:
+    with site.database.session() as session:
+        ticket = office.into(session, State.HANDLING)
+        if state in (State.REVIEW, State.VISIT, State.DONE):
+            office.replied(session, ticket)
+        order = session.query(SubOrder).filter_by(ticket_id=ticket.id).one()
+        ticket.state, number, order_id, version = state, ticket.number, order.id, order.version
+    data = {"reason": WORD, "version": str(version)}
+    answer = browser(site, "dispatcher").post(f"/tickets/{number}/shares/{order_id}/recall", data=data)
+    assert answer.status_code == 409
+    assert _reason(state) in answer.text and WORD in answer.text
 
 
 def _had_units(state: State) -> bool:

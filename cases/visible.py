@@ -17,6 +17,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
@@ -56,6 +57,25 @@ def visible_calls(viewer: Viewer, action: Action = Action.SEE_CALLS) -> Select[C
 
 def visible_tickets(viewer: Viewer, action: Action = Action.SEE_TICKETS) -> Select[Ticket]:
     return select(Ticket).where(_ticket_within(viewer, action))
+
+
+def tickets_among(viewer: Viewer, action: Action = Action.SEE_TICKETS) -> Select[int] | None:
+    """The ids among which all tickets are that she may do it to, for a list to begin from; None: all ids.
+
+    It lets nobody see anything: `visible_tickets` alone says what is hers.
+    """
+    match cell(viewer.role, action).ordinary:
+        case Scope.UNIT:
+            hers = [select(_Share.ticket_id).where(_Share.unit_id.in_(viewer.units))]
+        case Scope.LINE:
+            by_line = select(_Link.ticket_id).join(_Call, _Call.id == _Link.call_id)
+            reported = select(_Report.ticket_id).where(_Report.leader_id.in_(_hers(viewer)))
+            hers = [by_line.where(_Call.line.in_(viewer.lines)), reported]
+        case _:
+            return None
+    named = select(Named.ticket_id).where(Named.person_id == viewer.person_id, Named.ticket_id.is_not(None))
+    ids = union_all(*hers, named).subquery()
+    return select(ids.c.ticket_id)
 
 
 def visible_recordings(viewer: Viewer, action: Action = Action.HEAR) -> Select[Recording]:

@@ -40,6 +40,7 @@ class Call(Base):
     __table_args__ = (
         Index("ix_call_live", "id", postgresql_where=text("outcome = 'live'")),
         found_by("ix_call_number", "number"),
+        Index("ix_call_line", "line", "began_at"),
     )
     id: Mapped[str] = mapped_column(primary_key=True)
     linkedid: Mapped[str] = mapped_column(index=True)

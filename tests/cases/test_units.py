@@ -1,16 +1,18 @@
 """Units come from the policy; a ticket is sent to the one that must act, never to the one that is accused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
 
-from cases import logins, people, units
-from cases.dispatch import Share, send
+from cases import instructions, logins, people, units
+from cases.dispatch import Share, send, undo
 from cases.errors import NotAllowed, NotVisible, Refused
 from cases.ticket_form import TicketForm
 from cases.tickets import TicketSearch as Search
 from cases.tickets import change_ticket, list_tickets, open_ticket, save_ticket
+from cases.visible import visible_tickets
 from routing.policy import Policy
 from storage.database import Database
 from storage.staff import Person, Unit
@@ -30,9 +32,9 @@ def hire(database: Database, policy: Policy, staff: Staff) -> Hire:
     with database.session() as session:
         units.sync(session, policy.units)
 
-    def make(login: str, role: Role = Role.UNIT_CLERK, unit: str = "") -> Viewer:
+    def make(login: str, role: Role = Role.UNIT_CLERK, unit: str = "", lines: Sequence[str] = ()) -> Viewer:
         with database.session() as session:
-            person = people.create_person(session, login, login, role, PASSWORD, unit=unit)
+            person = people.create_person(session, login, login, role, PASSWORD, unit=unit, lines=lines)
             return logins.viewer_of(session, person)
 
     return make
@@ -193,6 +195,28 @@ def test_of_a_sealed_ticket_the_clerks_of_that_very_unit_are_named(
     with pytest.raises(Refused) as caught, database.session() as session:
         send(session, staff.discipline, number, [Share("tax", "assist")], policy, NOW)
     assert caught.value.faults == {"unit": "nobody"}
+
+
+def test_a_list_that_begins_from_what_may_be_hers_has_all_that_she_sees(
+    database: Database, policy: Policy, staff: Staff, hire: Hire, new_call: NewCall
+) -> None:
+    dispatcher = hire("dispatcher", Role.DISPATCHER)
+    chief = hire("chief", Role.LEADER, lines=["962299"])
+    clerks = [hire(unit, unit=unit) for unit in (COUNTY, OFFICE, OTHER)]
+    plain = [_ticket(database, policy, staff) for _ in range(4)]
+    with database.session() as session:
+        by_line = save_ticket(session, staff.agent, HELP, new_call(), policy, NOW).number
+        sealed = save_ticket(session, staff.discipline, replace(HELP, sealed=True), None, policy, NOW).number
+        send(session, dispatcher, plain[0], [Share(OFFICE), Share(OTHER, "assist")], policy, NOW)
+        send(session, dispatcher, plain[1], [Share(COUNTY)], policy, NOW)
+        undo(session, dispatcher, plain[1], NOW, policy)
+        send(session, staff.discipline, sealed, [Share(OTHER)], policy, NOW)
+        instructions.report_up(session, staff.supervisor, plain[2], chief.person_id, "请阅示", NOW)
+    seen = {who.name: set(_numbers(database, who)) for who in (*clerks, chief)}
+    assert list(seen.values()) == [{plain[0]}, {plain[0]}, {plain[0], sealed}, {plain[2], by_line}]
+    with database.session() as session:
+        for who in (*clerks, chief):
+            assert seen[who.name] == {each.number for each in session.scalars(visible_tickets(who))}
 
 
 def test_only_those_whose_table_says_so_send_tickets(

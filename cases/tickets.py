@@ -36,6 +36,7 @@ from storage.notify import notify
 from storage.staff import Unit
 from storage.tables import Call, Recording, Ticket, TicketCall
 from storage.viewer import Viewer
+from storage.work import Ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ def save_ticket(
     """
     demand(viewer, Action.WRITE_TICKETS)
     check(form, policy)
+    _check_end(form, policy)
     call = _call_for(session, viewer, call_id) if call_id is not None else None
     if (twin := _saved_before(session, viewer, form)) is not None:
         return twin
@@ -107,9 +109,8 @@ def save_ticket(
     if call is not None:
         _link(session, viewer, ticket, call)
     allowed = rule(viewer, Action.WRITE_TICKETS, sealed=sealed)
-    journal.append(
-        session, viewer, "ticket.created", "ticket", ticket.id, rule=allowed, kind=ticket.kind, call=call_id
-    )
+    told = {"kind": ticket.kind, "call": call_id} | _answered_at_once(session, viewer, ticket, form, now)
+    journal.append(session, viewer, "ticket.created", "ticket", ticket.id, rule=allowed, **told)
     _seal_or_tell(session, viewer, ticket, policy)
     if form.reply_wanted and not form.done and not sealed:
         outbox.put(session, "ticket.accepted", {"ticket_id": ticket.id})
@@ -212,6 +213,24 @@ def _typed(form: TicketForm, policy: Policy) -> dict[str, object]:
         "answer": form.answer,
         "reply_wanted": form.reply_wanted,
     }
+
+
+def _check_end(form: TicketForm, policy: Policy) -> None:
+    """What is sealed goes to those who read it, whatever who took it says. Raises Refused."""
+    if form.done and (form.sealed or policy.kind(form.kind).sealed):
+        raise Refused({"done": "sealed_goes_on"})
+
+
+def _answered_at_once(
+    session: Session, viewer: Viewer, ticket: Ticket, form: TicketForm, now: datetime
+) -> dict[str, int]:
+    """It ended as it was written down; returns what the journal says of that."""
+    if not form.done:
+        return {}
+    ending = Ending(ticket_id=ticket.id, kind="answered", words=form.answer, by_id=viewer.person_id, at=now)
+    session.add(ending)
+    session.flush()
+    return {"ending": ending.id}
 
 
 def _accused_unit(session: Session, form: TicketForm, ticket: Ticket | None) -> int | None:

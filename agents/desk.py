@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import Histogram
 from pydantic import BaseModel, Field
 
+from agents.duty_room import room_of
 from cases import calls, drafts, knowledge, offers, personal, tickets
 from cases.errors import Refused as Faults
 from cases.permissions import Action
@@ -160,11 +161,12 @@ def _day(request: Request, who: Viewer) -> dict[str, Any]:
             "mine": calls.list_calls(session, who, mine),
             "unsettled": calls.list_calls(session, who, unsettled),
         }
+        room = room_of(session, who, at.policy, translate(request).language)
     lists = {
         name: [personal.shown(call, full=call.outcome == "live") for call in each]
         for name, each in found.items()
     }
-    return {"lists": lists, **_names(at.policy, translate(request).language)}
+    return {"lists": lists, "room": room, **_names(at.policy, translate(request).language)}
 
 
 def _names(policy: Policy, language: str) -> dict[str, Any]:

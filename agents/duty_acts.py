@@ -55,7 +55,7 @@ def want(
     def tell(link: AmiLink) -> None:
         telephony.wish(link, endpoint, kept.person_id, queues, wanted, reason, kept.live)
 
-    return _told(request, login, "" if _tell(at.ami, tell) else "desk.duty.ami_down")
+    return _told(request, login, "" if tell_phones(at.ami, tell) else "desk.duty.ami_down")
 
 
 @router.post("/desk/wrapup/end")
@@ -68,7 +68,7 @@ def end_wrapup(request: Request, login: Annotated[Login, Depends(signed_in)]) ->
     def tell(link: AmiLink) -> None:
         telephony.end_wrapup(link, endpoint, kept.wanted, kept.wanted_reason)
 
-    heard = _tell(at.ami, tell) if kept.live is duty.Live.WRAPUP else True
+    heard = tell_phones(at.ami, tell) if kept.live is duty.Live.WRAPUP else True
     return _told(request, login, "" if heard else "desk.duty.wrapup_unheard")
 
 
@@ -78,7 +78,7 @@ def _endpoint(login: Login) -> str:
     return login.endpoint
 
 
-def _tell(link: AmiLink | None, act: Callable[[AmiLink], None]) -> bool:
+def tell_phones(link: AmiLink | None, act: Callable[[AmiLink], None]) -> bool:
     """False when the telephone system could not be told now."""
     if link is None:
         return False

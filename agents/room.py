@@ -15,6 +15,7 @@ from agents import (
     dispatch_part,
     dispatching,
     duty_acts,
+    duty_room,
     endings,
     enterprises,
     holds,
@@ -68,6 +69,7 @@ def room() -> Room:
         routers=(
             desk.router,
             duty_acts.router,
+            duty_room.router,
             leader.router,
             phone_settings.router,
             calls.router,

@@ -188,6 +188,7 @@ OF_NO_MATTER = {
     "POST /logout": "of one's own session",
     "GET /events": "notes: hunted as they are sent",
     "POST /desk/duty": "of one's own duty",
+    "POST /desk/duty/{person_id}": "of a colleague's duty",
     "POST /desk/wrapup/end": "of one's own duty",
     "POST /notices/lost/{receipt_id}/again": "of a message: to whom and why it failed, never of what",
     "POST /notices/lost/{receipt_id}/settle": "of a message: to whom and why it failed, never of what",

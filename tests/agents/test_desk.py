@@ -177,3 +177,19 @@ def test_every_key_of_the_strip_is_on_the_list_of_keys_of_those_with_a_phone(
     on_buttons = set(re.findall(r'data-key="([a-z])"', liu.get("/phone/strip").text))
     assert {"a", "b", "c"} < on_buttons == listed(liu)
     assert not listed(site.client("zhao"))
+
+
+def test_the_shift_leader_sees_who_is_on_duty_and_ends_what_was_forgotten(
+    site: Site, liu: httpx.Client, zhang: httpx.Client
+) -> None:
+    liu.post("/desk/duty", data={"wanted": "paused", "reason": "meal"})
+    leader, address = site.client("chen"), f"/desk/duty/{site.seed.people['liu']}"
+    room = leader.get("/desk").text.partition('id="room"')[2]
+    assert "刘晓燕" in room
+    assert "用餐" in room
+    assert leader.post(address, data={"wanted": "off"}).status_code == 303
+    assert liu.get("/desk/duty").json()["wanted"] == "off"
+    assert leader.post(address, data={"wanted": "paused"}).status_code == 422
+    assert leader.post("/desk/duty/99999999", data={"wanted": "off"}).status_code == 404
+    assert 'id="room"' not in zhang.get("/desk").text
+    assert zhang.post(address, data={"wanted": "off"}).status_code == 403

@@ -381,9 +381,10 @@ class Phone:
                 if leg:
                     leg.end()
             case "NOTIFY" if leg:
-                leg.notified.append(request.body.strip())
+                told = request.body.strip()
+                leg.notified.append(told)  # which the test may empty at any moment
                 self.reply(request, 200, "OK")
-                if leg.up and leg.notified[-1].startswith("SIP/2.0 2"):  # transferred: a phone lets go now
+                if leg.up and told.startswith("SIP/2.0 2"):  # transferred: a phone lets go now
                     threading.Thread(target=leg.hang_up, daemon=True).start()
             case "ACK" | "INVITE":
                 pass

@@ -37,6 +37,7 @@ from agents import (
     rulings,
     sealed,
     sessions,
+    staffing,
     supervision,
     tickets,
     visiting,
@@ -103,6 +104,7 @@ def room() -> Room:
             notices.router,
             people.router,
             sessions.router,
+            staffing.router,
             journal.router,
         ),
         places=(

@@ -11,7 +11,7 @@ from telephony.agi_wire import Request
 from telephony.channels import endpoint_of
 from telephony.line import Line
 
-DATABASE_SECONDS = 1.0
+DATABASE_SECONDS = 5.0  # no caller hears silence yet; the dialplan waits for ten
 _log = structlog.get_logger(__name__)
 
 

@@ -1,5 +1,6 @@
 """What every test may lean on: a real PostgreSQL, and in it a database of one's own per test."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -20,15 +21,40 @@ from tests.hotline import laid_out
 
 # The files that take longest, longest first: begun last, one of them would keep all other workers waiting.
 LONG = (
-    *("test_lab", "test_readme", "test_failures", "test_another_pc", "test_spine", "test_up"),
-    *("test_recording", "test_failures_database", "test_mishaps", "test_call", "test_strangers"),
-    *("test_registration", "test_drain"),
+    *("test_readme", "test_up", "test_failures", "test_whole_case", "test_lab", "test_another_pc"),
+    *("test_spine", "test_transfer", "test_console", "test_recording", "test_failures_database"),
+    *("test_mishaps", "test_call", "test_strangers", "test_registration", "test_drain"),
 )
+# Fixtures that start a whole hotline for a run: whoever uses one goes to the worker that has it.
+SHARED = ("city_up",)
+REAL = "mark.real"
 
 
+def pytest_configure() -> None:
+    gc.set_threshold(50_000)  # as the hotline itself has it (hotline/cli.py)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Of the real suite alone, files without a part in it: to import them all takes longer than to read."""
+    if config.option.markexpr != "real" or not collection_path.match("test_*.py"):
+        return None
+    return REAL not in collection_path.read_text(encoding="utf-8") or None
+
+
+@pytest.hookimpl(tryfirst=True)  # before the workers read the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
+    for item in items:
+        unseen = item.get_closest_marker("real") and REAL not in item.path.read_text(encoding="utf-8")
+        assert not unseen, f"{item.path} has real tests and does not say {REAL}: see pytest_ignore_collect"
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    """What stays together on a worker (`--dist loadgroup`): a file, but for tests on what is shared."""
+    used = getattr(item, "fixturenames", ())
+    return next((name for name in SHARED if name in used), f"{item.path.parent.name}/{item.path.stem}")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

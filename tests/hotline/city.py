@@ -12,6 +12,7 @@ import psutil
 
 from hotline.settings import home_folder
 from tests.hotline.laid_out import furnish
+from tests.hotline.nursery import nursery
 from tests.real.ports import free_port, free_range
 from tests.real.waiting import until
 
@@ -46,15 +47,7 @@ class City:
 
     def command(self, *words: str, typed: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
         """Run to its end, with `typed` as its standard input."""
-        return subprocess.run(
-            self._argv(*words),
-            env={**self.environment, **changes},
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
+        return nursery().run(words, {**self.environment, **changes}, typed, PATIENCE_SECONDS)
 
     def up(self) -> "Running":
         if self.laid_out:

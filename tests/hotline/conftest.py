@@ -41,8 +41,8 @@ def new_home() -> Iterator[City]:
         yield city
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def city_up() -> Iterator[tuple[City, Running]]:
-    """A hotline that is up, for tests that leave it so."""
+    """A hotline that is up, for tests that leave it so: one for all files (tests/conftest.py, SHARED)."""
     with new_city() as city:
         yield city, city.up().wait_up()

@@ -97,6 +97,7 @@ class Pc:
                 f"--use-file-for-fake-audio-capture={self.voice}",
                 "--autoplay-policy=no-user-gesture-required",
                 f"--host-resolver-rules=MAP {NAME} {HERE}",
+                "--disable-gpu",
                 "--no-sandbox",
             ],
         )

@@ -14,6 +14,7 @@ from hotline.home import Home
 from hotline.settings import CHECKOUT, Settings
 from telephony.asterisk import AsteriskServer, find
 from tests.hotline.laid_out import furnish
+from tests.hotline.nursery import nursery
 from tests.real.asterisk_lab import TRUNK, short_folder
 from tests.real.ports import free_port, free_range
 from tests.real.running import Running
@@ -77,15 +78,7 @@ class Whole(Running):
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Another `hotline` command on the same home."""
-        return subprocess.run(
-            [sys.executable, "-m", "hotline.cli", *words],
-            cwd=CHECKOUT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return nursery().run(words, self.environment, "", 120)
 
     def logins(self) -> dict[str, str]:
         """The demo's log-ins and passwords, as printed."""

@@ -65,10 +65,6 @@ class DeskCity:
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.stop_notes = threading.Event()
-        self.voice = folder / "voice.wav"
-        # In syllables: a browser takes a steady tone for noise and turns it down.
-        syllable = np.concatenate([audio.tone(VOICE_HZ, 0.2), audio.tone(0, 0.2)])
-        audio.write_wav(self.voice, np.tile(syllable, 25))
         self._people()
         answering = Answering(database, self.policy, Spool(folder / "facts"), load_calendar)
         sounds = prompt_seconds(lab.folder / "lib/sounds")
@@ -130,7 +126,7 @@ class DeskCity:
 
     def _people(self) -> None:
         """The people whose phones the lab has configured, and one caller who called before."""
-        with self.database.session() as session:
+        with self.database.session(limit_seconds=60) as session:  # each password costs its hash
             for number, phone in enumerate(self.lab.phones, 1):
                 last = number == len(self.lab.phones)
                 person = people.create_person(
@@ -188,6 +184,13 @@ class DeskCity:
             phone_secrets.sweep(self.database, self.keys)
 
 
+def voice_file(file: Path, hz: float) -> Path:
+    """Written for `launch`. In syllables: a browser takes a steady tone for noise and turns it down."""
+    syllable = np.concatenate([audio.tone(hz, 0.2), audio.tone(0, 0.2)])
+    audio.write_wav(file, np.tile(syllable, 25))
+    return file
+
+
 def launch(playwright: Playwright, voice: Path) -> Browser:
     """Chromium with a microphone that plays `voice` and asks nobody for permission."""
     return playwright.chromium.launch(
@@ -197,6 +200,7 @@ def launch(playwright: Playwright, voice: Path) -> Browser:
             "--use-fake-device-for-media-stream",
             f"--use-file-for-fake-audio-capture={voice}",
             "--autoplay-policy=no-user-gesture-required",
+            "--disable-gpu",  # there is none: another process would play one
             "--no-sandbox",
         ],
     )
@@ -213,12 +217,12 @@ class Seat:
         self.page.on("pageerror", lambda error: self.words.append(f"error: {error}"))
         self.page.add_init_script(SIP_TRACE)
 
-    def log_in(self, password: str = PASSWORD) -> "Seat":
-        self.page.goto(f"{self.base}/login?next=/desk")
+    def log_in(self, password: str = PASSWORD, to: str = "/desk") -> "Seat":
+        self.page.goto(f"{self.base}/login?next={to}")
         self.page.fill("[name=name]", self.login)
         self.page.fill("[name=password]", password)
         self.page.click("button[type=submit]")
-        self.page.wait_for_url("**/desk")
+        self.page.wait_for_url(f"**{to}")
         return self
 
     def go_ready(self) -> "Seat":

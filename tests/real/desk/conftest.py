@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from cases.phones import digest
 from storage.database import Database
 from tests.real.asterisk_lab import Lab, people, running_lab, secret_of
-from tests.real.desk.city import DeskCity, Seat, launch
+from tests.real.desk.city import VOICE_HZ, DeskCity, Seat, launch, voice_file
 
 expect.set_options(timeout=20_000)  # milliseconds; a loaded machine is no fault of the desk
 
@@ -30,12 +30,21 @@ def city(lab: Lab, database: Database, database_url: str, tmp_path: Path) -> Ite
     city.stop()
 
 
-@pytest.fixture
-def browser(city: DeskCity) -> Iterator[Browser]:
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One for all tests of a file: it takes longer to start than most of them."""
     with sync_playwright() as playwright:
-        browser = launch(playwright, city.voice)
-        yield browser
-        browser.close()
+        chromium = launch(playwright, voice_file(tmp_path_factory.mktemp("voice") / "agent.wav", VOICE_HZ))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def browser(chromium: Browser, city: DeskCity) -> Iterator[Browser]:
+    """Whatever a test opens in it is closed before its city goes."""
+    yield chromium
+    for context in chromium.contexts:
+        context.close()
 
 
 @pytest.fixture

@@ -3,15 +3,13 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from doors.limits import Limits
-from hotline.lab import audio
 from storage.database import Database
 from tests.real.asterisk_lab import Lab, people, running_lab
-from tests.real.desk.city import Seat, launch
+from tests.real.desk.city import VOICE_HZ, Seat, launch, voice_file
 from tests.real.doors.city import EARS, GUEST_HZ, LAB_GUESTS, GuestCity, Loop, Program, Visitor
 
 
@@ -39,18 +37,34 @@ def city(
     city.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
         yield playwright
 
 
+@pytest.fixture(scope="module")
+def agents_chromium(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """With the agents' voice. One for all tests of a file: it takes longer to start than most of them."""
+    chromium = launch(playwright, voice_file(tmp_path_factory.mktemp("voice") / "agent.wav", VOICE_HZ))
+    yield chromium
+    chromium.close()
+
+
+@pytest.fixture(scope="module")
+def guests_chromium(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """With a voice of its own."""
+    chromium = launch(playwright, voice_file(tmp_path_factory.mktemp("voice") / "guest.wav", GUEST_HZ))
+    yield chromium
+    chromium.close()
+
+
 @pytest.fixture
-def browser(playwright: Playwright, city: GuestCity) -> Iterator[Browser]:
-    """The agents' browser, with their voice."""
-    browser = launch(playwright, city.voice)
-    yield browser
-    browser.close()
+def browser(agents_chromium: Browser, city: GuestCity) -> Iterator[Browser]:
+    """Whatever a test opens in it is closed before its city goes."""
+    yield agents_chromium
+    for context in agents_chromium.contexts:
+        context.close()
 
 
 @pytest.fixture
@@ -64,18 +78,16 @@ def seat(browser: Browser, city: GuestCity) -> Callable[..., Seat]:
 
 
 @pytest.fixture
-def visitor(playwright: Playwright, city: GuestCity, tmp_path: Path) -> Iterator[Callable[..., Visitor]]:
-    """A guest's browser with a voice of its own; visitor(locale="en-US") speaks another language."""
-    voice = tmp_path / "guest.wav"
-    syllable = np.concatenate([audio.tone(GUEST_HZ, 0.2), audio.tone(0, 0.2)])
-    audio.write_wav(voice, np.tile(syllable, 25))
-    browser = launch(playwright, voice)
+def visitor(guests_chromium: Browser, city: GuestCity) -> Iterator[Callable[..., Visitor]]:
+    """A guest in a browser; visitor(locale="en-US") speaks another language."""
 
     def come(**look: object) -> Visitor:
-        return Visitor(browser.new_context(**{"locale": "zh-CN"} | look), city.base)  # type: ignore[arg-type]
+        context = guests_chromium.new_context(**{"locale": "zh-CN"} | look)  # type: ignore[arg-type]
+        return Visitor(context, city.base)
 
     yield come
-    browser.close()
+    for context in guests_chromium.contexts:
+        context.close()
 
 
 @pytest.fixture

@@ -267,6 +267,7 @@ class _City:
         story.agent = self._agent(recording)
         if told.get("channel", "phone") == "phone":
             line = told.get("line", self._made % LEADERS + 1) - 1
+            at -= timedelta(seconds=self._chance.randint(1, 50))  # nobody calls on the minute
             story.call_id = self._call(caller, at, told["kind"], story.agent, recording, line)
 
     def _write_down(self, told: dict[str, Any], caller: dict[str, str], story: Story, at: datetime) -> None:

@@ -116,7 +116,7 @@ def test_everything_that_happened_is_told_with_who_and_what_was_said(site: Site,
     for words in (
         *("登记", "派单", "主办", "协办", "先恢复供电", "签收", "提出异议", "不属我方", "属你方", "申请延期"),
         *("同意延期", "催办", "请从速", "列入督办", "三日办结", "报领导", "久拖不决", "领导批示", "请抓紧"),
-        *("落实批示", "解除督办", "已办结", "到达时限层级", "期限重算", "单位回复", "报结案", "再核实"),
+        *("落实批示", "解除督办", "已办结", "到达时限节点", "期限重算", "单位回复", "报结案", "再核实"),
         *("结案退回重办", "结案通过", "回访未接通", "回访不满意", "又停电了", "回访满意", "某watches"),
     ):
         assert words in story, words
@@ -135,7 +135,7 @@ def test_a_clerk_has_no_other_units_words_and_nothing_of_what_leaders_are_told(
 ) -> None:
     text = site.client("power").get(f"/tickets/{case.number}").text
     assert "先恢复供电" in text
-    for words in ("配合停水", "不属我方", "属你方", MASKED, "久拖不决", "到达时限层级"):
+    for words in ("配合停水", "不属我方", "属你方", MASKED, "久拖不决", "到达时限节点"):
         assert words not in text, words
 
 

@@ -108,7 +108,7 @@ class Shown:
     acts: Sequence[str] = ()
     closed: dict[str, str] = field(default_factory=dict)
     contacted_at: str = ""  # as the form has it
-    object_until: datetime | None = None
+    object_until: Due | None = None
     progress_due: datetime | None = None
     limits: Sequence[tuple[Extension, Due]] = ()
     units_below: Sequence[tuple[str, str]] = ()
@@ -194,7 +194,7 @@ def _share(
         plain["contacted_at"] = f"{order.contacted_at.astimezone(policy.zone):%Y-%m-%dT%H:%M}"
     plain["units_below"] = _lower(order, names)
     plain["limits"] = _limits(policy.handling.extensions, order, policy, calendar)
-    plain["object_until"] = orders.objection_until(order, policy, calendar).at
+    plain["object_until"] = orders.objection_until(order, policy, calendar)
     if ticket.state != State.HANDLING:
         return Shown(**plain)
     last = max((note.at for note in notes if note.kind == "progress"), default=None)

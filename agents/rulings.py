@@ -110,7 +110,7 @@ def _page(
 
 def _listed(asked: Waiting, who: Viewer) -> Listed:
     tell = personal.telling(asked.ticket, full=False)
-    until = asked.by or asked.order.due_at
+    until = asked.by.at if asked.by else asked.order.due_at
     return Listed(
         asked,
         personal.shown(asked.ticket, full=False),

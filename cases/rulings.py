@@ -104,7 +104,7 @@ class Waiting:
     ticket: Ticket
     unit: Unit
     better: Unit | None  # who should have it, as the unit thinks
-    by: datetime | None
+    by: Due | None
 
 
 def waiting(
@@ -126,7 +126,7 @@ def waiting(
             ticket,
             unit,
             session.get(Unit, request.unit_id) if request.unit_id else None,
-            limit_due(request.asked_at, within, policy, calendar).at if request.kind == "objection" else None,
+            limit_due(request.asked_at, within, policy, calendar) if request.kind == "objection" else None,
         )
         for ticket, order, request, unit in session.execute(query)
     ]

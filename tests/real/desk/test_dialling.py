@@ -18,7 +18,7 @@ from storage.work import Visit
 from telephony.cel import CelReader
 from telephony.ledger import Ledger
 from tests.real.asterisk_lab import LINE, TRUNK
-from tests.real.desk.city import KNOWN_NUMBER, PASSWORD, VOICE_HZ, DeskCity, Seat
+from tests.real.desk.city import KNOWN_NUMBER, VOICE_HZ, DeskCity, Seat
 from tests.real.levels import loudest
 from tests.real.phone import Phone
 from tests.real.waiting import until
@@ -43,27 +43,15 @@ def at_the_ticket(city: DeskCity, browser: Browser, number: str) -> Seat:
     context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="zh-CN")
     seat = Seat(context, city.base, "agent1")
     seat.page.add_init_script(EARS)
-    seat.page.goto(f"{city.base}/login?next=/tickets/{number}")
-    seat.page.fill("[name=name]", "agent1")
-    seat.page.fill("[name=password]", PASSWORD)
-    seat.page.click("button[type=submit]")
-    seat.says("电话就绪")
+    seat.log_in(to=f"/tickets/{number}").says("电话就绪")
     return seat
 
 
 def test_a_visitor_calls_the_caller_by_a_button_and_the_visit_keeps_the_recorded_call(
     city: DeskCity, browser: Browser, number: str, tmp_path: Path
 ) -> None:
-    seat = Seat(
-        browser.new_context(viewport={"width": 1280, "height": 720}, locale="zh-CN"), city.base, "agent1"
-    )
-    seat.page.add_init_script(EARS)
+    seat = at_the_ticket(city, browser, number)
     page = seat.page
-    page.goto(f"{city.base}/login?next=/tickets/{number}")
-    page.fill("[name=name]", "agent1")
-    page.fill("[name=password]", PASSWORD)
-    page.click("button[type=submit]")
-    seat.says("电话就绪")
     theirs = Phone(
         ("127.0.0.1", city.lab.sip_port), KNOWN_NUMBER, hz=CALLER_HZ, address=TRUNK, port=city.lab.trunk_port
     )

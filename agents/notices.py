@@ -178,6 +178,7 @@ def _way(
         raise NotVisible(f"no way {channel}")
     status = 422 if faults else 200
     shown: dict[str, Any] = {"channel": channel, "form": form, "faults": faults or {}, "groups": GROUPS}
+    shown["hosts"] = "、".join(services(request).ways.hosts)
     return page(request, "notices_way.html", status, **shown)
 
 

@@ -13,7 +13,7 @@ from cases.errors import Refused
 from cases.notices import GROUPS, TEST, owe
 from routing.numbers import normalise
 from routing.policy import Policy
-from storage.notices import Notice, NoticeSetting
+from storage.notices import Notice, NoticeSetting, Receipt
 from storage.notify import notify
 from storage.viewer import Viewer
 
@@ -93,7 +93,8 @@ def test(session: Session, viewer: Viewer, channel: str, now: datetime) -> None:
     if channel not in mine(session, viewer):
         raise Refused({"channel": "unknown"})
     recent = Notice.kind == TEST, Notice.at > now - TESTS_APART, Notice.person_id == viewer.person_id
-    if session.scalar(select(Notice.id).where(*recent).limit(1)) is not None:
+    by_it = select(Notice.id).join(Receipt, Receipt.notice_id == Notice.id).where(Receipt.channel == channel)
+    if session.scalar(by_it.where(*recent).limit(1)) is not None:
         raise Refused({"channel": "often"})
     notice = Notice(person_id=viewer.person_id, kind=TEST, at=now)
     session.add(notice)

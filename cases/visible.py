@@ -4,6 +4,8 @@ A scope of cases/permissions.py becomes SQL. What is sealed is visible only to p
 person is recused from, to her not at all. To everybody else it does not exist.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -69,6 +71,7 @@ def tickets_among(
     page is full; many are found soonest by going from the newest on. It lets nobody see anything:
     `visible_tickets` alone says what is hers.
     """
+    whole: Select[Any]
     match cell(viewer.role, action).ordinary:
         case Scope.UNIT:
             shares = _Share.unit_id.in_(viewer.units)

@@ -1,4 +1,4 @@
-"""A clock of its own: sweeps a database again and again, until it is killed. `python sweeper.py URL …`"""
+"""A clock of its own: fires levels and plans notices until it is killed. `python sweeper.py URL …`"""
 
 import sys
 from datetime import datetime
@@ -7,6 +7,7 @@ from pathlib import Path
 from cases.ahead import note_ahead
 from cases.deadlines import load_calendar
 from cases.escalation import sweep
+from cases.notices import plan
 from routing.policy import load
 from storage import vault
 from storage.database import Database
@@ -18,11 +19,14 @@ def main(url: str, keys: str, policy_file: str, now: str) -> None:
     database, policy = Database(url, pool_size=1), load(Path(policy_file))
     with database.session() as session:
         calendar = load_calendar(session)
+    at = datetime.fromisoformat(now)
     while True:
         with database.session() as session:
-            note_ahead(session, policy, datetime.fromisoformat(now), limit=3)
-        with database.session() as session:
-            sweep(session, policy, calendar, datetime.fromisoformat(now), limit=3)
+            note_ahead(session, policy, at, limit=3)
+        with database.session(60) as session:
+            sweep(session, policy, calendar, at, limit=3)
+        with database.session(60) as session:
+            plan(session, policy, ["email"], at, limit=3)
 
 
 if __name__ == "__main__":

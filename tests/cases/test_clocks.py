@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from cases import notices
 from routing.policy import Policy
 from storage.database import Database
+from storage.notices import Notice, NoticeSetting, Receipt
 from storage.tables import Journal, Outbox, Ticket
 from storage.work import Rung, Supervision, TicketNote
 from tests.cases.conftest import Staff
@@ -73,8 +75,12 @@ PAUSE = threading.Event()
 def test_three_clocks_killed_at_random_fire_each_level_once(
     database: Database, policy: Policy, staff: Staff, hire: Hire, clocks: Clocks
 ) -> None:
-    """Half of the cases are a day late; the others were forgotten over an outage and have three levels."""
+    """Half of the cases are a day late; the others were forgotten over an outage and have three levels.
+
+    Counted in levels, in messages owed, and in the notices and receipts of a clerk who wants e-mail."""
+    clerk = hire("clerk", unit="power").person_id
     with database.session(60) as session:
+        session.add(NoticeSetting(person_id=clerk, channel="email", address="clerk@example.cn"))
         for index in range(CASES):
             due = DUE if index % 2 else DUE - 3 * DAY
             new_order(session, staff, policy, due)
@@ -97,6 +103,10 @@ def test_three_clocks_killed_at_random_fire_each_level_once(
     clocks.stop()
     assert clocks.killed >= 4
     settle(database, policy, now)
+    planned = 1
+    while planned:
+        with database.session(60) as session:
+            planned = notices.plan(session, policy, ["email"], now, limit=100)
     with database.session() as session:
         rungs = session.execute(select(Rung.subject_id, Rung.level, Rung.due_at)).all()
         owed = session.scalars(
@@ -107,6 +117,10 @@ def test_three_clocks_killed_at_random_fire_each_level_once(
         urged = session.scalar(select(func.sum(Ticket.urged)))
         notes = session.scalar(select(func.count()).select_from(TicketNote))
         supervised = session.scalar(select(func.count()).select_from(Supervision))
+        hers = Notice.person_id == clerk, Notice.kind.like("rung.%")
+        noticed = session.scalars(select(Notice.ticket_id).where(*hers)).all()
+        receipts = session.scalars(select(Receipt.ticket_id).where(Receipt.person_id == clerk)).all()
     assert len(rungs) == len(set(rungs)) == expected == lines
     assert sorted(owed) == sorted(told) and len(owed) == CASES
+    assert len(noticed) == len(set(noticed)) == CASES and sorted(receipts) == sorted(noticed)
     assert urged == notes == CASES // 2 and supervised == CASES // 2

@@ -8,22 +8,24 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 import pytest
+from argon2 import PasswordHasher
 
-import storage.tables  # noqa: F401 - every table
+from cases import logins
 from storage import vault
-from storage.base import Base
-from storage.database import Database
 from storage.migrate import upgrade
 from storage.server import EmbeddedServer
 from tests.hotline import laid_out
+from tests.pool import database, database_url, desks, owner, pool
+
+__all__ = ["database", "database_url", "desks", "owner", "pool"]
 
 # The files that take longest, longest first: begun last, one of them would keep all other workers waiting.
 LONG = (
     *("test_readme", "test_up", "test_failures", "test_whole_case", "test_lab", "test_another_pc"),
     *("test_spine", "test_transfer", "test_console", "test_recording", "test_failures_database"),
     *("test_mishaps", "test_call", "test_strangers", "test_registration", "test_drain"),
+    *("test_demo_stories", "test_sealed_hunt", "test_openapi", "test_table", "test_demo"),  # the quick ones
 )
 # Fixtures that start a whole hotline for a run: whoever uses one goes to the worker that has it.
 SHARED = ("city_up",)
@@ -72,6 +74,12 @@ def keys() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> None:
+    """What a password costs is its worth; here thousands are asked for, and nobody is to be kept out."""
+    logins.hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+
+
 @pytest.fixture(autouse=True)
 def own_keys(keys: Path) -> Iterator[None]:
     """A command that a test runs in this process takes its own home's keys: the next test has ours again."""
@@ -97,46 +105,6 @@ def server() -> Iterator[EmbeddedServer]:
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def _tester(server: EmbeddedServer) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-    """A connection to the tests' database, a copy of the migrated one."""
-    where = {"host": str(server.socket_folder), "user": "hotline"}
-    with psycopg.connect(**where, dbname="postgres", autocommit=True) as admin:
-        admin.execute("CREATE DATABASE tests TEMPLATE hotline")
-    with psycopg.connect(**where, dbname="tests", autocommit=True) as connection:
-        yield connection
-
-
-@pytest.fixture
-def database_url(server: EmbeddedServer, _tester: psycopg.Connection[tuple[object, ...]]) -> Iterator[str]:
-    """The URL of a migrated, empty database that this test alone uses."""
-    yield server.url.replace("@/hotline?", "@/tests?")
-    # Whoever is still connected would keep rows locked; the role lets even the journal be emptied.
-    _tester.execute(
-        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
-        "WHERE datname = 'tests' AND pid <> pg_backend_pid()"
-    )
-    tables = [table.name for table in Base.metadata.sorted_tables]
-    emptied = "; ".join(f'DELETE FROM "{name}"' for name in tables)
-    _tester.execute(f"BEGIN; SET LOCAL session_replication_role = replica; {emptied}; COMMIT")
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A Database over `database_url`."""
-    database = Database(database_url, pool_size=4)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def owner(server: EmbeddedServer, database_url: str) -> Iterator[Database]:
-    """The same database by the tables' owner, who may do what the application may not."""
-    owner = Database(server.owner_url.replace("@/hotline?", "@/tests?"), pool_size=2)
-    yield owner
-    owner.close()
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from storage.staff import Person, Unit
 from storage.tables import Attachment, Recusal, Ticket
 from storage.viewer import Role, Viewer
 from storage.work import Instruction, SubOrder, Supervision, TicketNote
-from tests.web.site import PASSWORD, record, ring, served
+from tests.web.site import NO_TLS, PASSWORD, record, ring, served
 from web.app import create_app
 from web.services import Operations, Services
 
@@ -216,7 +216,8 @@ class House:
 
     def client(self, login: str | None) -> httpx.Client:
         """A browser of somebody's, or of nobody's."""
-        client = httpx.Client(base_url=self.url, headers={"Origin": self.url}, timeout=30)
+        headers = {"Origin": self.url}
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=30, verify=NO_TLS)
         if login is not None:
             assert client.post("/login", data={"name": login, "password": PASSWORD}).status_code == 303, login
         return client

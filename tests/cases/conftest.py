@@ -7,16 +7,16 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher
 from sqlalchemy.orm import Session
 
-from cases import logins, people
+from cases import people, units
 from cases.calls import Arrival, end_call, mark_answered, open_call, route_call
 from cases.deadlines import seed_calendar
 from cases.recordings import keep, register
 from routing.policy import Policy, load
 from storage.database import Database
 from storage.viewer import Role, Viewer
+from tests.pool import Pool
 
 NOW = datetime(2026, 9, 18, 2, 0, tzinfo=UTC)  # 10:00 in Mianyang, a Friday
 PASSWORD = "correct horse"
@@ -43,8 +43,11 @@ def policy() -> Policy:
 
 
 @pytest.fixture
-def staff(database: Database, monkeypatch: pytest.MonkeyPatch) -> Staff:
-    monkeypatch.setattr(logins, "hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+def staff(database: Database, pool: Pool) -> Staff:
+    return pool.begun("staff", lambda: _hired(database))
+
+
+def _hired(database: Database) -> Staff:
     with database.session() as session:
         seed_calendar(session)
 
@@ -60,6 +63,17 @@ def staff(database: Database, monkeypatch: pytest.MonkeyPatch) -> Staff:
             discipline=hire("discipline", Role.DISCIPLINE),
             administrator=hire("administrator", Role.ADMINISTRATOR),
         )
+
+
+@pytest.fixture
+def listed(database: Database, pool: Pool, staff: Staff, policy: Policy) -> None:
+    """The policy's units are there."""
+
+    def sync() -> None:
+        with database.session() as session:
+            units.sync(session, policy.units)
+
+    pool.begun("units", sync)
 
 
 NewCall = Callable[..., str]

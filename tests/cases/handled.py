@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from cases import dispatch, logins, people, units
+from cases import dispatch, logins, people
 from cases.dispatch import Share
 from cases.order_reply import Reply
 from cases.ticket_form import TicketForm
@@ -20,6 +20,7 @@ from storage.tables import Journal, Outbox, Ticket
 from storage.viewer import Role, Viewer
 from storage.work import SubOrder
 from tests.cases.conftest import NOW, PASSWORD, Staff
+from tests.pool import Pool
 
 COUNTY, OFFICE, POWER, GAS = "fucheng", "fucheng_tax", "power", "gas"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -95,10 +96,11 @@ class Desk:
 
 
 @pytest.fixture
-def desk(database: Database, policy: Policy, staff: Staff) -> Desk:
-    with database.session() as session:
-        units.sync(session, policy.units)
+def desk(database: Database, pool: Pool, policy: Policy, staff: Staff, listed: None) -> Desk:
+    return pool.begun("desk", lambda: _desk_of(database, policy, staff))
 
+
+def _desk_of(database: Database, policy: Policy, staff: Staff) -> Desk:
     def hire(login: str, role: Role = Role.UNIT_CLERK, unit: str = "") -> Viewer:
         with database.session() as session:
             person = people.create_person(session, login, login, role, PASSWORD, unit=unit)

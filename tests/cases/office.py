@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -15,10 +16,12 @@ from cases.ticket_form import TicketForm
 from cases.tickets import save_ticket
 from cases.visits import VisitForm
 from routing.policy import Policy
+from storage.database import Database
 from storage.tables import Ticket
 from storage.viewer import Role, Viewer
 from storage.work import SubOrder
 from tests.cases.conftest import NOW, PASSWORD, Staff
+from tests.pool import Pool
 
 UNIT, OTHER_UNIT = "power", "water"
 FORM = TicketForm(
@@ -137,8 +140,19 @@ _WAYS: Mapping[State, Callable[[Office, Session, Ticket], None]] = {
 }
 
 
-def office_of(session: Session, staff: Staff, policy: Policy) -> Office:
+@pytest.fixture
+def office(database: Database, pool: Pool, staff: Staff, listed: None, policy: Policy) -> Office:
     """The rest of the office is hired."""
+
+    def hire_the_rest() -> Office:
+        with database.session() as session:
+            return office_of(session, staff, policy)
+
+    return pool.begun("office", hire_the_rest)
+
+
+def office_of(session: Session, staff: Staff, policy: Policy) -> Office:
+    """The same in a database of another kind."""
     units.sync(session, policy.units)
 
     def hire(login: str, role: Role, unit: str = "") -> Viewer:

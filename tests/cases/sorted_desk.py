@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
-from cases import logins, people, units
+from cases import logins, people
 from cases.ticket_form import TicketForm
 from cases.tickets import save_ticket
 from routing.policy import Policy
@@ -23,10 +23,7 @@ New = Callable[..., str]
 
 
 @pytest.fixture
-def hire(database: Database, policy: Policy, staff: Staff) -> Hire:
-    with database.session() as session:
-        units.sync(session, policy.units)
-
+def hire(database: Database, listed: None) -> Hire:
     def make(login: str, role: Role = Role.UNIT_CLERK, unit: str = "") -> Viewer:
         with database.session() as session:
             person = people.create_person(session, login, login, role, PASSWORD, unit=unit)

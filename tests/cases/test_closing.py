@@ -13,19 +13,14 @@ from cases.logins import viewer_of
 from cases.states import State
 from cases.ticket_form import TicketForm
 from cases.visible import name
-from routing.policy import Policy
 from storage.database import Database
 from storage.tables import Outbox
 from storage.viewer import Role
 from storage.work import Closing, SubOrder
-from tests.cases.conftest import NOW, PASSWORD, Staff
-from tests.cases.office import FORM, LATER, OTHER_UNIT, REPLY, Office, office_of
+from tests.cases.conftest import NOW, PASSWORD
+from tests.cases.office import FORM, LATER, OTHER_UNIT, REPLY, Office, office
 
-
-@pytest.fixture
-def office(database: Database, staff: Staff, policy: Policy) -> Office:
-    with database.session() as session:
-        return office_of(session, staff, policy)
+__all__ = ["office"]
 
 
 def kinds(session: Session) -> list[str]:

@@ -20,16 +20,12 @@ from storage.tables import Call
 from storage.viewer import Role, Viewer
 from storage.work import SubOrder
 from tests.cases.conftest import NOW, PASSWORD, NewCall, Staff
-from tests.cases.office import ANGRY, FORM, LATER, NOBODY, UNIT, Office, office_of
+from tests.cases.office import ANGRY, FORM, LATER, NOBODY, UNIT, Office, office
+
+__all__ = ["office"]
 
 TODAY = date(2026, 9, 18)
 OTHER_LINE = "962298"
-
-
-@pytest.fixture
-def office(database: Database, staff: Staff, policy: Policy) -> Office:
-    with database.session() as session:
-        return office_of(session, staff, policy)
 
 
 def ring(

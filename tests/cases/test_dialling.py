@@ -16,25 +16,22 @@ from cases.lab import OUT
 from cases.states import State
 from cases.visible import visible_calls
 from cases.visits import VisitForm
-from routing.policy import Policy
 from storage.database import Database
 from storage.staff import Person, PersonDuty
 from storage.tables import Call, Journal, Ticket, TicketCall
 from storage.viewer import Viewer
 from storage.work import Dialling, TicketNote
-from tests.cases.conftest import Staff
-from tests.cases.office import FORM, LATER, NOBODY, PLEASED, Office, office_of
+from tests.cases.office import FORM, LATER, NOBODY, PLEASED, Office, office
 
+__all__ = ["office"]
 PHONE, DISPATCHERS_PHONE = "e0000aaaa", "e0000bbbb"
 
 
-@pytest.fixture
-def office(database: Database, staff: Staff, policy: Policy) -> Office:
+@pytest.fixture(autouse=True)
+def phones(database: Database, office: Office) -> None:
     with database.session() as session:
-        office = office_of(session, staff, policy)
         for who, endpoint in ((office.visitor, PHONE), (office.dispatcher, DISPATCHERS_PHONE)):
             session.get_one(Person, who.person_id).endpoint = endpoint
-        return office
 
 
 @pytest.fixture

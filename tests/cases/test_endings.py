@@ -13,20 +13,15 @@ from cases.errors import Conflict, NotAllowed, NotVisible, Refused
 from cases.history import record_history
 from cases.states import TICKET, Event, State
 from cases.tickets import open_ticket
-from routing.policy import Policy
 from storage.database import Database
 from storage.knowledge import KnowledgeEntry
 from storage.tables import Outbox, Ticket
 from storage.viewer import Role, Viewer
 from storage.work import Ending, SubOrder, TicketNote
 from tests.cases.conftest import Staff
-from tests.cases.office import ANGRY, FORM, LATER, NOBODY, OTHER_UNIT, PLEASED, Office, office_of
+from tests.cases.office import ANGRY, FORM, LATER, NOBODY, OTHER_UNIT, PLEASED, Office, office
 
-
-@pytest.fixture
-def office(database: Database, staff: Staff, policy: Policy) -> Office:
-    with database.session() as session:
-        return office_of(session, staff, policy)
+__all__ = ["office"]
 
 
 def owed(session: Session, kind: str) -> list[int]:

@@ -12,17 +12,12 @@ from cases.repeats import repeats_of
 from cases.states import State
 from cases.ticket_form import TicketForm
 from cases.tickets import open_ticket
-from routing.policy import Policy
 from storage.database import Database
 from storage.tables import Outbox
-from tests.cases.conftest import NOW, Staff
-from tests.cases.office import FORM, LATER, Office, office_of
+from tests.cases.conftest import NOW
+from tests.cases.office import FORM, LATER, Office, office
 
-
-@pytest.fixture
-def office(database: Database, staff: Staff, policy: Policy) -> Office:
-    with database.session() as session:
-        return office_of(session, staff, policy)
+__all__ = ["office"]
 
 
 def owed(session: Session, kind: str) -> list[int]:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from argon2 import Type
 from sqlalchemy import select
 
 from cases import logins
@@ -16,6 +17,7 @@ from tests.cases.conftest import PASSWORD, Staff
 from tests.cases.test_totp import code_at, proved
 
 NOW = datetime(2026, 9, 18, 2, 0, tzinfo=UTC)
+SHIPPED = logins.hasher  # tests begin with a quicker one, once all files are read
 
 
 def start(database: Database, viewer: Viewer, address: str = "192.0.2.9") -> str:
@@ -31,6 +33,21 @@ def is_in(database: Database, token: str) -> bool:
 def ids(database: Database, viewer: Viewer) -> list[int]:
     with database.session() as session:
         return [one.id for one in logins.own_sessions(session, viewer)]
+
+
+# -- the password -----------------------------------------------------------------------------------
+
+
+def test_a_password_is_hashed_as_owasp_advises_and_anew_where_it_was_hashed_more_weakly(
+    database: Database, staff: Staff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (SHIPPED.type, SHIPPED.time_cost, SHIPPED.memory_cost) == (Type.ID, 2, 19 * 1024)
+    monkeypatch.setattr(logins, "hasher", SHIPPED)
+    with database.session() as session:
+        person = session.get_one(Person, staff.agent.person_id)
+        assert SHIPPED.check_needs_rehash(person.password_hash)
+        assert not logins.verifies(person, "wrong") and SHIPPED.check_needs_rehash(person.password_hash)
+        assert logins.verifies(person, PASSWORD) and not SHIPPED.check_needs_rehash(person.password_hash)
 
 
 # -- the second step --------------------------------------------------------------------------------

@@ -34,15 +34,11 @@ from storage.tables import Journal, Outbox, Ticket
 from storage.viewer import Role, Viewer
 from storage.work import Instruction, Rung, Supervision
 from tests.cases.conftest import NOW, PASSWORD, Staff
-from tests.cases.office import FORM, LATER, OTHER_UNIT, PLEASED, REPLY, UNIT, Office, office_of
+from tests.cases.office import FORM, LATER, OTHER_UNIT, PLEASED, REPLY, UNIT, Office, office
+
+__all__ = ["office"]
 
 MUCH_LATER = LATER + timedelta(days=60)
-
-
-@pytest.fixture
-def office(database: Database, staff: Staff, policy: Policy) -> Office:
-    with database.session() as session:
-        return office_of(session, staff, policy)
 
 
 @pytest.fixture

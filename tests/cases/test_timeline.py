@@ -13,19 +13,14 @@ from cases.errors import NotVisible
 from cases.states import State
 from cases.tickets import TicketRecord, open_ticket, save_ticket
 from cases.timeline import Moment
-from routing.policy import Policy
 from storage.database import Database
 from storage.tables import Ticket
 from storage.viewer import Role, Viewer
 from storage.work import SubOrder
 from tests.cases.conftest import NOW, PASSWORD, NewCall, Staff
-from tests.cases.office import ANGRY, FORM, LATER, OTHER_UNIT, PLEASED, REPLY, UNIT, Office, office_of
+from tests.cases.office import ANGRY, FORM, LATER, OTHER_UNIT, PLEASED, REPLY, UNIT, Office, office
 
-
-@pytest.fixture
-def office(database: Database, staff: Staff, policy: Policy) -> Office:
-    with database.session() as session:
-        return office_of(session, staff, policy)
+__all__ = ["office"]
 
 
 def told(session: Session, viewer: Viewer, ticket: Ticket) -> list[Moment]:

@@ -27,10 +27,8 @@ Hire = Callable[..., Viewer]
 
 
 @pytest.fixture
-def hire(database: Database, policy: Policy, staff: Staff) -> Hire:
+def hire(database: Database, listed: None) -> Hire:
     """Somebody new, seen as her log-in would see; the policy's units are there."""
-    with database.session() as session:
-        units.sync(session, policy.units)
 
     def make(login: str, role: Role = Role.UNIT_CLERK, unit: str = "", lines: Sequence[str] = ()) -> Viewer:
         with database.session() as session:

@@ -11,18 +11,13 @@ from cases import answering, closing, orders, shares, visits
 from cases.errors import NotAllowed, NotVisible, Refused
 from cases.states import State
 from cases.visits import VisitForm
-from routing.policy import Policy
 from storage.database import Database
 from storage.tables import Outbox, Ticket
 from storage.work import Visit
-from tests.cases.conftest import NewCall, Staff
-from tests.cases.office import ANGRY, FORM, LATER, NOBODY, PLEASED, REPLY, Office, office_of
+from tests.cases.conftest import NewCall
+from tests.cases.office import ANGRY, FORM, LATER, NOBODY, PLEASED, REPLY, Office, office
 
-
-@pytest.fixture
-def office(database: Database, staff: Staff, policy: Policy) -> Office:
-    with database.session() as session:
-        return office_of(session, staff, policy)
+__all__ = ["office"]
 
 
 def ask(office: Office, session: Session, ticket: Ticket, form: VisitForm, days: int = 0) -> Visit:

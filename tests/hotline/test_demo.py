@@ -2,12 +2,12 @@
 
 import hashlib
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import soundfile
-from argon2 import PasswordHasher
 from sqlalchemy import func, select, update
 
 from cases import logins, recordings
@@ -21,13 +21,21 @@ from storage.staff import Person
 from storage.tables import Call, Recording, Ticket, TicketCall
 from storage.viewer import COMMAND_LINE, STAFF, Role, Viewer
 from telephony.ledger import Ledger, Swept
+from tests.pool import Pool
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logins, "hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+@pytest.fixture
+def city(database: Database, pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Mianyang laid out: the folder of what was recorded there."""
+
+    def lay_out() -> Path:
+        incoming = tmp_path_factory.mktemp("incoming")
+        assert demo.lay_out(database, load(POLICIES / "mianyang-962299.toml"), incoming)
+        return incoming
+
+    return pool.begun("city", lay_out)
 
 
 @pytest.mark.parametrize("name", ["mianyang-962299.toml", "nanning-direct-line.toml"])
@@ -46,10 +54,7 @@ def test_a_city_is_laid_out_once_and_every_login_works(database: Database, tmp_p
         assert 60 <= calls <= 80
 
 
-def test_the_demos_sealed_matters_show_to_the_discipline_officer_only(
-    database: Database, tmp_path: Path
-) -> None:
-    demo.lay_out(database, load(POLICIES / "mianyang-962299.toml"), tmp_path)
+def test_the_demos_sealed_matters_show_to_the_discipline_officer_only(database: Database, city: Path) -> None:
     with database.session() as session:
         seen = list_tickets(session, COMMAND_LINE, TicketSearch(limit=500))
         assert seen and not any(ticket.sealed for ticket in seen)
@@ -58,9 +63,8 @@ def test_the_demos_sealed_matters_show_to_the_discipline_officer_only(
 
 
 def test_the_demos_clerks_have_something_to_do_and_leaders_something_to_read(
-    database: Database, tmp_path: Path
+    database: Database, city: Path
 ) -> None:
-    demo.lay_out(database, load(POLICIES / "mianyang-962299.toml"), tmp_path)
     with database.session() as session:
         seen = {}
         for login in ("clerk", "clerk2", "clerk3", "chief", "secretary"):
@@ -71,21 +75,19 @@ def test_the_demos_clerks_have_something_to_do_and_leaders_something_to_read(
         assert max(seen["clerk"], seen["clerk2"], seen["clerk3"]) < seen["chief"]
 
 
-def test_a_changed_password_is_no_demo_login(database: Database, tmp_path: Path) -> None:
-    demo.lay_out(database, load(POLICIES / "mianyang-962299.toml"), tmp_path)
+def test_a_changed_password_is_no_demo_login(database: Database, city: Path) -> None:
     with database.session() as session:
         session.execute(update(Person).where(Person.login == "admin").values(password_hash=logins._decoy()))
     assert "admin" not in {login.user for login in demo.logins(database)}
 
 
 @pytest.fixture
-def swept(database: Database, tmp_path: Path) -> Path:
+def swept(database: Database, city: Path, tmp_path: Path) -> Path:
     """The kept recordings of a city that the ledger has been through."""
     policy = load(POLICIES / "mianyang-962299.toml")
     incoming, kept = tmp_path / "incoming", tmp_path / "kept"
-    incoming.mkdir()
+    shutil.copytree(city, incoming)
     kept.mkdir()
-    demo.lay_out(database, policy, incoming)
     with database.session() as session:
         answered = session.scalar(select(func.count()).where(Call.answered_at.is_not(None))) or 0
     ledger = Ledger(incoming, kept, database, zone=policy.zone)
@@ -125,9 +127,8 @@ def test_the_demos_sealed_calls_are_heard_by_those_named_only(database: Database
         assert ids <= heard_by(Role.DISCIPLINE)
 
 
-def test_a_matter_told_in_the_demo_is_the_one_that_is_heard(database: Database, tmp_path: Path) -> None:
+def test_a_matter_told_in_the_demo_is_the_one_that_is_heard(database: Database, city: Path) -> None:
     """Its call has its own dialogue's length, and the sexes of its voices."""
-    demo.lay_out(database, load(POLICIES / "mianyang-962299.toml"), tmp_path)
     recordings = demo_recordings.load()
     plan = demo._read("demo_stories.toml")["stories"]
     own = {each["title"]: recordings[each["sound"]] for each in plan if "sound" in each}
@@ -142,7 +143,7 @@ def test_a_matter_told_in_the_demo_is_the_one_that_is_heard(database: Database, 
                 .join(TicketCall, TicketCall.call_id == Call.id)
                 .where(TicketCall.ticket_id == ticket.id)
             ).one()
-            assert (tmp_path / f"{call.id}.caller.wav").read_bytes() == recording.legs["caller"]
+            assert (city / f"{call.id}.caller.wav").read_bytes() == recording.legs["caller"]
             assert ticket.caller_sex == recording.dialogue.sex("caller")
             assert sexes[session.get_one(Person, call.agent_id).name] == recording.dialogue.sex("agent")
 

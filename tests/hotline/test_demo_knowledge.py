@@ -4,10 +4,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher
 from sqlalchemy import select
 
-from cases import directory, knowledge, logins, people, units
+from cases import directory, knowledge, people, units
 from hotline import demo_knowledge
 from routing.policy import Policy, load
 from storage.database import Database
@@ -19,8 +18,7 @@ NOW = datetime.now(UTC)
 
 
 @pytest.fixture(params=["mianyang-962299", "nanning-direct-line"])
-def city(request: pytest.FixtureRequest, database: Database, monkeypatch: pytest.MonkeyPatch) -> Policy:
-    monkeypatch.setattr(logins, "hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+def city(request: pytest.FixtureRequest, database: Database) -> Policy:
     policy = load(POLICIES / f"{request.param}.toml")
     with database.session(60) as session:
         units.sync(session, policy.units)

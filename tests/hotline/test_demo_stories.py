@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
@@ -35,6 +34,7 @@ from storage.staff import Person
 from storage.tables import Journal, Outbox, Ticket
 from storage.viewer import Viewer
 from storage.work import SubOrder, Visit
+from tests.pool import Pool
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 AFTERNOON = datetime(2026, 4, 16, 7, 10, tzinfo=UTC)  # a Thursday, 15:10 in both cities
@@ -47,19 +47,15 @@ MOMENTS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logins, "hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-
-
 @pytest.fixture(params=["mianyang-962299", "nanning-direct-line"])
 def policy(request: pytest.FixtureRequest) -> Policy:
     return load(POLICIES / f"{request.param}.toml")
 
 
 @pytest.fixture
-def laid_out(database: Database, policy: Policy, tmp_path: Path) -> Iterator[Session]:
-    assert demo.lay_out(database, policy, tmp_path, AFTERNOON)
+def laid_out(database: Database, pool: Pool, policy: Policy, tmp_path: Path) -> Iterator[Session]:
+    city = pool.begun(policy.lines[0].number, lambda: demo.lay_out(database, policy, tmp_path, AFTERNOON))
+    assert city
     with database.session() as session:
         yield session
 

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher
 from click.testing import Result
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from cases import logins, units
+from cases import units
 from hotline.cli import app
 from routing.policy import load
 from storage.database import Database
@@ -23,7 +22,6 @@ Run = Callable[..., Result]
 @pytest.fixture
 def run(database: Database, database_url: str, short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """`hotline people` on a database that knows the policy's units."""
-    monkeypatch.setattr(logins, "hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
     for name in [name for name in os.environ if name.startswith("HOTLINE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOTLINE_HOME", str(short_folder / "home"))

@@ -225,13 +225,19 @@ def instruct(hall: Hall, number: str, reported: str, words: str) -> None:
 
 
 def tell_fulfilled(hall: Hall, number: str, outcome: str) -> None:
-    """落实批示, and 解除督办: what came of both."""
+    """落实批示: how his word was carried out."""
     page = open_case(hall, "supervisor", "/supervision?list=instructed", number)
-    leaders, watched = page.locator("#leaders"), page.locator("#supervision")
+    leaders = page.locator("#leaders")
     leaders.locator("summary", has_text="落实情况").click()
     leaders.locator("[name=outcome]").fill(outcome)
     leaders.get_by_role("button", name="报告落实").click()
     expect(leaders).to_contain_text("已落实")
+
+
+def end_supervision(hall: Hall, number: str, outcome: str) -> None:
+    """解除督办: what came of her demand."""
+    page = open_case(hall, "supervisor", "/supervision?list=supervised", number)
+    watched = page.locator("#supervision")
     watched.locator("summary", has_text="解除督办").click()
     watched.locator("[name=outcome]").fill(outcome)
     watched.get_by_role("button", name="解除督办").click()

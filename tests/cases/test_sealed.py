@@ -185,7 +185,7 @@ def test_an_officer_hired_later_is_named_for_what_is_open_and_one_who_left_for_n
     closed, untouched = new_call(kind="complaint"), new_call(kind="complaint")
     with database.session() as session:
         done = save_ticket(session, staff.agent, REPORT, closed, policy, NOW)
-        answer_directly(session, staff.agent, done.number, "已答复。", NOW)
+        answer_directly(session, staff.discipline, done.number, "已答复。", NOW)
         late = people.create_person(session, "late", "Late", Role.DISCIPLINE, PASSWORD)
         session.get_one(Person, staff.discipline.person_id).role = Role.AGENT
         sealed.keep_readers(session, policy)

@@ -21,7 +21,7 @@ def main(url: str, keys: str, policy_file: str, now: str) -> None:
         calendar = load_calendar(session)
     at = datetime.fromisoformat(now)
     while True:
-        with database.session() as session:
+        with database.session(60) as session:
             note_ahead(session, policy, at, limit=3)
         with database.session(60) as session:
             sweep(session, policy, calendar, at, limit=3)

@@ -100,18 +100,18 @@ def plant(session: Session, folder: Path, policy: Policy, ids: dict[str, int], n
         call_id = ring(session, policy, CALLING, "inquiry", at, ids["zhang"])
         save_ticket(session, zhang, TicketForm(kind="inquiry", content="问办事时间"), call_id, policy, at)
     at = now - timedelta(hours=7)
-    sealed = _matter(session, folder, policy, liu, sun, at, "complaint")
+    sealed = matter(session, folder, policy, liu, sun, at, "complaint")
     keep_draft(session, liu, sealed.call_id, {"content": WORDS[0]}, 1)
     unsealing.ask(session, sun, sealed.number, WORDS[3], now)
     at = now - timedelta(hours=9)
-    later = _matter(
+    later = matter(
         session, folder, policy, liu, sun, at, "inquiry", before=TicketForm(kind="help", content="停电")
     )
     words = (*WORDS, CODE, CONTACT, f"+86{CONTACT}", *sealed.all(), *later.all())
     return Ground(sealed, later, words)
 
 
-def _matter(
+def matter(
     session: Session,
     folder: Path,
     policy: Policy,

@@ -358,7 +358,7 @@ def test_every_route_is_shut_to_whom_the_table_does_not_give_its_action(
         method, path = name.split(" ", 1)
         if all(may(her.viewer, action) for action in actions(route)):
             continue
-        address = re.sub(r"{(\w+)}", lambda found: ids.get(found[1], "1"), path)
+        address = re.sub(r"{(\w+)(?::\w+)?}", lambda found: ids.get(found[1], "1"), path)
         assert her.client.request(method, address).status_code == 403, name
 
 

@@ -77,6 +77,7 @@ def _write_everywhere(session: Session, ticket_id: int, staff: Staff) -> None:
         "order_id": order.id,
         "unit_id": unit,
         "leader_id": staff.leader.person_id,
+        "person_id": staff.agent.person_id,
         "lifted_at": NOW,  # a hold that stands would keep all of it
     }
     for table in {column.table for column, _ in erasing.written()} - {SubOrder.__table__}:

@@ -9,11 +9,11 @@ from routing.policy import Policy
 from storage.database import Database
 from storage.tables import Journal, Outbox
 from storage.work import Rung
-from tests.cases.conftest import Staff, policy, staff
+from tests.cases.conftest import Staff, listed, policy, staff
 from tests.cases.levels import new_order
 from tests.cases.test_units import Hire, hire
 
-__all__ = ["hire", "policy", "staff"]
+__all__ = ["hire", "listed", "policy", "staff"]
 
 
 def test_one_turn_fires_all_that_is_due_and_the_next_has_nothing_to_do(

@@ -7,9 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
+from xdist.scheduler import LoadFileScheduling
 
 from cases import logins
 from storage import vault
@@ -27,8 +29,8 @@ LONG = (
     *("test_mishaps", "test_call", "test_strangers", "test_registration", "test_drain"),
     *("test_demo_stories", "test_sealed_hunt", "test_openapi", "test_table", "test_demo"),  # the quick ones
 )
-# Fixtures that start a whole hotline for a run: whoever uses one goes to the worker that has it.
-SHARED = ("city_up",)
+# Files that use one hotline (the fixture `city_up`): they go to one worker, where it is.
+ONE_HOTLINE = ("test_up", "test_frozen_roles", "test_metrics_page", "test_people")
 REAL = "mark.real"
 
 
@@ -43,20 +45,24 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return REAL not in collection_path.read_text(encoding="utf-8") or None
 
 
-@pytest.hookimpl(tryfirst=True)  # before the workers read the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
     for item in items:
         unseen = item.get_closest_marker("real") and REAL not in item.path.read_text(encoding="utf-8")
         assert not unseen, f"{item.path} has real tests and does not say {REAL}: see pytest_ignore_collect"
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
 
 
-def _group(item: pytest.Item) -> str:
-    """What stays together on a worker (`--dist loadgroup`): a file, but for tests on what is shared."""
-    used = getattr(item, "fixturenames", ())
-    return next((name for name in SHARED if name in used), f"{item.path.parent.name}/{item.path.stem}")
+class Together(LoadFileScheduling):
+    """A file's tests stay on one worker (`--dist loadfile`), as do those of files that share a hotline."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(super()._split_scope(nodeid))
+        return ONE_HOTLINE[0] if file.stem in ONE_HOTLINE and file.parent.name == "hotline" else str(file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -65,7 +65,7 @@ def tray_page(
         counts = order_trays.counts(session, who, now)
         which = which if which in counts else "owed"
         lines = order_trays.tray(session, who, which, policy, now, ROWS + 1, (number - 1) * ROWS)
-        unit = session.get(Unit, own[0]) if (own := _own(who)) else None
+        unit = session.get(Unit, own[0]) if (own := orders.own(who)) else None
         rows = [(line, personal.shown(line.ticket, full=False), due_of(line.order)) for line in lines]
     address = f"/orders?list={which}"
     return page(
@@ -84,10 +84,6 @@ def tray_page(
 def due_of(order: SubOrder) -> str:
     """How pressing it is; '' for a share that owes nothing or has no deadline."""
     return pressing(order.due_at) if order.state in OWED else ""
-
-
-def _own(who: Viewer) -> list[int]:
-    return sorted(set(who.units) & set(who.kin))
 
 
 # -- the shares on a ticket's page ------------------------------------------------------------------
@@ -220,7 +216,7 @@ def _forms(
     if above is not None and (who.role is not Role.UNIT_CLERK or above.unit_id in who.units):
         acts += ["send_back"] if order.state == Order.REPLIED else []
         acts += ["take_back"] if order.state in (*OWED, Order.REPLIED) else []
-    if order.state not in AT_WORK or not _enters(session, who, order):
+    if order.state not in AT_WORK or not orders.enters(session, who, order):
         return more
     now = datetime.now(UTC)
     acts += ["reply", "progress"]
@@ -234,11 +230,6 @@ def _forms(
     if not asks["extend"]:
         more["limits"] = _limits(orders.extensions_left(session, order, policy), order, policy, calendar)
     return more
-
-
-def _enters(session: Session, who: Viewer, order: SubOrder) -> bool:
-    """Whether the forms are hers: her own unit's, or those of one that has no account to use them with."""
-    return order.unit_id in _own(who) or order.way != "web" or not units.has_clerks(session, order.unit_id)
 
 
 def _limits(
@@ -259,6 +250,9 @@ def _lower(order: SubOrder, names: dict[int, Unit]) -> list[tuple[str, str]]:
 # -- the acts ---------------------------------------------------------------------------------------
 
 
+FROM_ABOVE = ("send_back", "take_back")
+
+
 def _act(
     request: Request, order_id: int, who: Viewer, form: str, typed: dict[str, str], act: Act
 ) -> Response:
@@ -266,9 +260,13 @@ def _act(
     version, now = version_of(typed), datetime.now(UTC)
     with services(request).database.session() as session:
         number = orders.number_of(session, who, order_id)
-    return act_on(
-        request, number, who, f"{form}-{order_id}", typed, lambda session: act(session, now, version)
-    )
+
+    def done(session: Session) -> None:
+        act(session, now, version)
+        if form not in FROM_ABOVE:
+            orders.entered(session, who, order_id)
+
+    return act_on(request, number, who, f"{form}-{order_id}", typed, done)
 
 
 def _word(typed: dict[str, str], name: str) -> str:

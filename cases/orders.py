@@ -240,6 +240,22 @@ def hers(
     return ticket, order
 
 
+def own(viewer: Viewer) -> list[int]:
+    """The ids of her own unit, without those below it."""
+    return sorted(set(viewer.units) & set(viewer.kin))
+
+
+def enters(session: Session, viewer: Viewer, order: SubOrder) -> bool:
+    """Whether its forms are hers: her own unit's, or those of one that has no account to use them with."""
+    return order.unit_id in own(viewer) or order.way != "web" or not units.has_clerks(session, order.unit_id)
+
+
+def entered(session: Session, viewer: Viewer, order_id: int) -> None:
+    """Raises Refused when the unit has accounts and she is of another: its own people enter what it says."""
+    if not enters(session, viewer, session.get_one(SubOrder, order_id)):
+        raise Refused({"event": "has_accounts"})
+
+
 def at_work(order: SubOrder) -> None:
     if order.state not in AT_WORK:
         raise Refused({"event": f"not_in_{order.state}"})

@@ -347,8 +347,8 @@ def test_no_tray_and_no_ruling_tells_of_a_sealed_share_to_who_is_not_named(bench
 # -- rulings ----------------------------------------------------------------------------------------
 
 
-def asked(bench: Bench, kind: str = "objection", by: str = "power") -> tuple[str, int]:
-    number, order_id = bench.case(POWER)
+def asked(bench: Bench, kind: str = "objection", by: str = "power", of: str = POWER) -> tuple[str, int]:
+    number, order_id = bench.case(of)
     act = "object" if kind == "objection" else "extend"
     assert bench.post(by, order_id, act, **RIGHT[act]).status_code == 303
     return number, order_id
@@ -386,7 +386,7 @@ def test_who_rules_too_late_is_told_and_keeps_what_she_wrote(bench: Bench) -> No
 
 
 def test_nobody_rules_on_what_she_asked_herself(bench: Bench) -> None:
-    number, order_id = asked(bench, by="pai")
+    number, order_id = asked(bench, by="pai", of="water_supply")
     listed = bench.clients["pai"].get("/rulings").text
     assert number in listed
     assert f"/orders/{order_id}/ruling" not in listed
@@ -395,6 +395,14 @@ def test_nobody_rules_on_what_she_asked_herself(bench: Bench) -> None:
     assert "请由另一位同事裁定" in unescape(answer.text)
     assert "自己批自己" in answer.text
     assert ruled(bench, "pai2", order_id, "grant", "", "objection").status_code == 303
+
+
+def test_a_unit_with_accounts_enters_its_own_words_and_one_without_is_entered_for(bench: Bench) -> None:
+    (_, with_them), (_, without) = bench.case(POWER), bench.case("water_supply")
+    for act in ("take", "reply", "object", "extend"):
+        refused = bench.post("pai", with_them, act, **RIGHT[act])
+        assert (refused.status_code, "有自己的账号" in refused.text) == (409, True), act
+    assert bench.post("pai", without, "reply", **RIGHT["reply"]).status_code == 303
 
 
 def test_whose_decision_it_is_not_is_kept_out(bench: Bench) -> None:

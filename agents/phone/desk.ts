@@ -104,13 +104,13 @@ export class Desk implements PhoneEvents {
     if (ring.callId) void this.#stage.bring(ring.callId, ring.offer).then((name) => this.#called(ring.callId, name));
   }
 
-  ended(line: LineName, { ring, spoke, lost, rangSeconds }: Ending): void {
+  ended(line: LineName, { ring, spoke, lost, faulty, rangSeconds }: Ending): void {
     if (lost) this.#strip.notice(t("phone.lost_call"), "bad");
     if (line === "two") return spoke ? undefined : this.#strip.notice(t("phone.transfer.no_answer", { target: ring.number }), "warn");
     this.#quiet();
     queueMicrotask(() => this.#leaveIfIdle());
     if (spoke) return;
-    if (ring.out) return this.#strip.notice(t("phone.dial.no_answer"), "warn");
+    if (ring.out) return this.#strip.notice(t(faulty ? "phone.dial.not_placed" : "phone.dial.no_answer"), "warn");
     this.#stage.missed(ring.callId);
     if (rangOut(rangSeconds, this.#phone!.settings.ring_seconds)) this.#strip.notice(t("phone.ring.missed"), "warn");
     else this.#strip.notice(t("phone.ring.gone"));

@@ -11,8 +11,9 @@ export type LineName = "one" | "two";
 /** What the INVITE says of a call. `callId` is empty for a colleague's call that concerns no caller. */
 export interface Ring { callId: string; offer: string; number: string; name: string; out?: boolean }
 
-/** A line ended: after a conversation (`lost`: its media stopped), or a ring that lasted so long. */
-export interface Ending { ring: Ring; spoke: boolean; lost: boolean; rangSeconds: number }
+/** A line ended: after a conversation (`lost`: its media stopped), or a ring that lasted so long. `faulty`: the
+ * exchange or the carrier could not place it (SIP 5xx), whatever the one who was called would have done. */
+export interface Ending { ring: Ring; spoke: boolean; lost: boolean; faulty: boolean; rangSeconds: number }
 
 export interface PhoneEvents {
   changed(): void;
@@ -186,7 +187,7 @@ export class Phone {
     session.on("peerconnection", () => this.#listen(line, session));
     session.on("confirmed", () => this.#confirmed(line));
     session.on("ended", () => this.#ended(line));
-    session.on("failed", () => this.#ended(line));
+    session.on("failed", ({ message }) => this.#ended(line, isFaulty(message)));
     if (session.connection) this.#listen(line, session);
     this.#event(line, event);
   }
@@ -220,7 +221,7 @@ export class Phone {
     if (line === "one") this.tell.answered(taken.ring);
   }
 
-  #ended(line: LineName): void {
+  #ended(line: LineName, faulty = false): void {
     const taken = this.#taken[line];
     if (!taken) return;
     const rangSeconds = taken.spoke ? 0 : (Date.now() - taken.since) / 1000;
@@ -230,7 +231,7 @@ export class Phone {
     if (!this.busy) this.muted = false;
     if (line === "two") this.#backToCaller();
     else if (this.#taken.two) this.#promote();
-    this.tell.ended(line, { ring: taken.ring, spoke: taken.spoke, lost: taken.lost, rangSeconds });
+    this.tell.ended(line, { ring: taken.ring, spoke: taken.spoke, lost: taken.lost, faulty, rangSeconds });
   }
 
   /** The consultation is over: the caller must not wait on hold for somebody to notice. */
@@ -299,4 +300,9 @@ function release(stream: MediaStream): void {
 function releaseAtEnd(session: RTCSession, stream: MediaStream): void {
   session.on("ended", () => release(stream));
   session.on("failed", () => release(stream));
+}
+
+/** Whether its final answer was a 5xx; what we ended ourselves has none. */
+function isFaulty(message: object | null): boolean {
+  return message !== null && "status_code" in message && Number(message.status_code) >= 500;
 }

@@ -105,6 +105,18 @@ def test_a_visitor_calls_the_caller_by_a_button_and_the_visit_keeps_the_recorded
     assert min(loudest(caller, CALLER_HZ), loudest(visitor, VOICE_HZ)) > -40
 
 
+def test_a_call_that_was_never_placed_is_not_told_as_not_answered(
+    city: DeskCity, browser: Browser, number: str
+) -> None:
+    seat = at_the_ticket(city, browser, number)
+    forged = {"target": "out" + "0" * 32, "call_id": "nobodys"}
+    seat.page.route(f"**/tickets/{number}/dial", lambda route: route.fulfill(json=forged))
+    seat.page.click("button[data-dial]")
+    seat.notice("没有拨出去")
+    with city.database.session() as session:
+        assert session.scalars(select(Call.id).where(Call.origin == "visit")).all() == []
+
+
 def test_who_is_busy_is_told_of_as_not_reached(city: DeskCity, browser: Browser, number: str) -> None:
     seat = at_the_ticket(city, browser, number)
     page = seat.page

@@ -61,10 +61,10 @@ def fired(database: Database, subject: str = "order") -> list[tuple[str, bool]]:
         return [(rung.level, rung.told) for rung in rows]
 
 
-def owed(database: Database) -> list[str]:
-    """The levels that people are told of, by the outbox."""
+def owed(database: Database, *subjects: str) -> list[str]:
+    """The levels that people are told of, by the outbox; of these subjects only, if any is named."""
     with database.session() as session:
         told = select(Outbox.payload["rung_id"].as_integer()).where(Outbox.kind == "rung")
         ids = list(session.scalars(told.order_by(Outbox.id)))
-        levels = {rung.id: rung.level for rung in session.scalars(select(Rung).where(Rung.id.in_(ids)))}
-        return [levels[each] for each in ids]
+        rungs = {rung.id: rung for rung in session.scalars(select(Rung).where(Rung.id.in_(ids)))}
+        return [rungs[each].level for each in ids if not subjects or rungs[each].subject_kind in subjects]

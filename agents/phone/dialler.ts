@@ -9,7 +9,10 @@ interface Granted { target: string; call_id: string }
 
 /** What to dial: the server says it once, for a minute, for this person. Raises Refusal. */
 export async function permission(button: HTMLElement): Promise<string> {
-  const form = button.closest("form") ?? button.closest("section")?.querySelector<HTMLFormElement>("form:has([data-dialled])");
+  // Whichever button a visitor calls by, the call is her visit's.
+  const form = button.closest("form")
+    ?? button.closest("section")?.querySelector<HTMLFormElement>("form:has([data-dialled])")
+    ?? (button.dataset["dial"] ? document.querySelector<HTMLFormElement>("#visit form:has([data-dialled])") : null);
   const to = button.dataset["dialTo"];
   const typed = to ? form?.querySelector<HTMLInputElement>(`[name="${to}"]`)?.value.trim() ?? "" : "";
   const { target, call_id } = await post<Granted>(`${subject(button)}/dial`, to ? { to: typed } : {});

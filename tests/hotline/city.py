@@ -17,7 +17,7 @@ from tests.real.ports import free_port, free_range
 from tests.real.waiting import until
 
 PORTS = ("WEB_PORT", "SIP_PORT", "AGI_PORT", "AMI_PORT", "ASTERISK_HTTP_PORT")
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 240.0  # new keys for a whole city, while calls come in
 
 
 def wait_for(condition: Callable[[], object], what: str = "it") -> None:

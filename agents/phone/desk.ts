@@ -18,11 +18,15 @@ import { t } from "./words.js";
 
 const AGAIN_MILLISECONDS = 3000;
 
+type Told = Duty & { message?: string };
+
 const settings = (): Promise<PhoneSettings> => get<PhoneSettings>("/phone/settings");
 
 export class Desk implements PhoneEvents {
   #phone: Phone | null = null;
   #duty: Duty | null = null;
+  #questions = 0; // asked about it
+  #answered = 0; // the last of them that was heard
   #net: NetState | "over" = "off";
   #lookAgain = 0;
   #over = false; // the log-in was ended, here or elsewhere
@@ -153,7 +157,7 @@ export class Desk implements PhoneEvents {
       case "leader": return this.#callLeader();
       case "take": return this.#take();
       case "duty": return this.#want(value);
-      case "done": return this.#told(await post<Duty>("/desk/wrapup/end"));
+      case "done": return this.#learn(post<Told>("/desk/wrapup/end"));
       case "close-notice": return this.#strip.notice("");
       default: throw new Error(`unknown act ${act}`);
     }
@@ -209,7 +213,7 @@ export class Desk implements PhoneEvents {
     if (wanted === "ready" && !this.#hardware) {
       for (const track of (await microphone()).getTracks()) track.stop();
     }
-    this.#told(await post<Duty>("/desk/duty", { wanted, reason }));
+    await this.#learn(post<Told>("/desk/duty", { wanted, reason }));
   }
 
   // -- what the server tells ---------------------------------------------------------------
@@ -247,7 +251,7 @@ export class Desk implements PhoneEvents {
     if (!this.#serves) return;
     clearTimeout(this.#lookAgain);
     try {
-      this.#told(await get<Duty>("/desk/duty"));
+      await this.#learn(get<Told>("/desk/duty"));
     } catch {
       this.#duty = null;
       this.changed();
@@ -255,10 +259,15 @@ export class Desk implements PhoneEvents {
     }
   }
 
-  #told(duty: Duty & { message?: string }): void {
+  /** Answers overtake each other; each change is told and asked for anew, so the last question knows best. */
+  async #learn(answer: Promise<Told>): Promise<void> {
+    const question = ++this.#questions;
+    const duty = await answer;
+    if (duty.message) this.#strip.notice(duty.message, "warn");
+    if (question < this.#answered) return;
+    this.#answered = question;
     if (this.#hardware) this.#follow(this.#duty, duty);
     this.#duty = duty;
-    if (duty.message) this.#strip.notice(duty.message, "warn");
     this.changed();
   }
 

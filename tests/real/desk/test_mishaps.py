@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.real.desk.city import VOICE_HZ, DeskCity, Seat, call_in, talking
 from tests.real.phone import Phone
@@ -64,6 +64,28 @@ def test_a_duty_that_cannot_be_told_at_once_is_asked_for_until_it_is(seat: Calla
     agent.says("值班状态未知")
     agent.page.unroute(duty)
     agent.says("未上岗")
+
+
+def test_an_answer_that_was_overtaken_is_old_news(
+    seat: Callable[..., Seat], caller: Callable[..., Phone]
+) -> None:
+    agent = seat("agent1").go_ready()
+    leg = call_in(caller(1000), keys="0")
+    agent.takes()
+    leg.hang_up()
+    agent.says("话后处理")
+
+    def late(route: Route) -> None:
+        said = route.fetch().json() | {"live": "wrapup"}  # as before the telephone system has told
+        agent.says("就绪，等候来电")
+        route.fulfill(json=said)
+
+    agent.page.route("**/desk/wrapup/end", late)
+    with agent.page.expect_response("**/desk/wrapup/end") as answer:
+        agent.page.keyboard.press("Alt+w")
+    answer.value.finished()
+    agent.page.evaluate("() => new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)))")
+    agent.says("就绪，等候来电", 1)
 
 
 def test_the_telephone_system_killed_in_mid_call_is_told_and_mends_by_itself(

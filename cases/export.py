@@ -17,7 +17,7 @@ from storage.viewer import Viewer
 
 _BATCH = 500
 _CALL_INNER = {"offer_token", "linkedid", "caller_id", "closed_note", "closed_by"}
-_TICKET_INNER = {"id", "form_id", "caller_id", "enterprise_id"}
+_TICKET_INNER = {"id", "form_id", "caller_id", "enterprise_id", "next_at", "next_for", "next_in"}
 _CALL = [column.key for column in Call.__table__.columns if column.key not in _CALL_INNER]
 _TICKET = [column.key for column in Ticket.__table__.columns if column.key not in _TICKET_INNER]
 FIELDS = {"calls": (*_CALL, "tickets"), "tickets": (*_TICKET, "calls")}

@@ -55,6 +55,14 @@ class Served(StrEnum):
     postgres = "postgres"
 
 
+@app.callback()
+def command() -> None:
+    """Before any command: what it logs is kept apart from what it answers."""
+    from hotline import logs
+
+    logs.aside()
+
+
 @app.command()
 def up() -> None:
     """Everything on this machine, until Ctrl-C."""

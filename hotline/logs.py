@@ -61,6 +61,22 @@ def configure(role: str, level: str, form: str = "json") -> None:
     structlog.contextvars.bind_contextvars(role=role)
 
 
+def aside() -> None:
+    """A command's own warnings go to standard error, as text: its standard output is its answer."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            without_data,
+            as_text,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
 def without_data(_logger: Any, _method: str, record: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """The last guard: what a library's message may have taken along of a caller is left out."""
     for key, value in record.items():

@@ -3,10 +3,13 @@
 import csv
 import io
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from cases import people
@@ -46,6 +49,28 @@ def test_a_spreadsheet_gets_its_mark_headings_and_no_formula(
     assert row["内容"].startswith("'+1, 停电")
     english = exporting.invoke(app, ["export", "calls", "--csv", "--language", "en"])
     assert "Caller's number" in english.stdout
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("what", ["calls", "tickets"])
+def test_every_column_has_its_heading(exporting: CliRunner, what: str, language: str) -> None:
+    told = exporting.invoke(app, ["export", what, "--csv", "--language", language])
+    (headings,) = csv.reader(io.StringIO(told.stdout.removeprefix("\ufeff")))
+    assert len(headings) == len(set(headings))
+    assert not [heading for heading in headings if heading.startswith("export.") or "_" in heading]
+
+
+def test_what_a_command_logs_is_not_in_its_answer(
+    exporting: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def logging(*_: object, **__: object) -> Iterator[dict[str, Any]]:
+        structlog.get_logger().warning("told aside", number="13812345678")
+        return iter(())
+
+    monkeypatch.setattr("cases.export.export_calls", logging)
+    told = exporting.invoke(app, ["export", "calls", "--json"])
+    assert told.stdout == "[]\n"
+    assert "warning told aside number=…" in told.stderr
 
 
 @pytest.mark.parametrize("forms", [[], ["--json", "--csv"]])

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from agents.dispatching import first_choice, proposed
+from agents.order_print import prints
 from agents.ticket_parts import ticket_part, version_of
 from agents.tickets import act_on, form_fields
 from agents.units import unit_options
@@ -17,7 +18,7 @@ from cases import charging, directory, dispatch, shares, sorting, units
 from cases.deadlines import load_calendar
 from cases.dispatch import LIVE, PARTS, WAYS, Share
 from cases.errors import NotVisible, Refused
-from cases.permissions import Action, Scope, cell
+from cases.permissions import Action
 from cases.states import TICKET, Event, Order, State
 from cases.steps import locked_order
 from cases.visible import reaches, visible_tickets
@@ -112,7 +113,7 @@ def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict
     context: dict[str, Any] = {
         "shares": sorted(having, key=lambda each: each.part != PARTS[0]),
         "live": {each.id for each in live},
-        "sheets": {each.id for each in having if _prints(who, each)},
+        "sheets": {each.id for each in having if prints(who, each)},
         "names": names,
         "phones": {unit.id: unit.phone for unit in known},
         "may_send": may_send,
@@ -128,11 +129,6 @@ def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict
     if Event.DISPATCH in TICKET[State(ticket.state)]:
         context["form"] = _form(session, ticket, live, policy, now)
     return context
-
-
-def _prints(who: Viewer, share: SubOrder) -> bool:
-    """As agents/order_print.py lets her: a clerk her own unit's sheet, or one's below it."""
-    return cell(who.role, Action.SEE_TICKETS).ordinary is not Scope.UNIT or share.unit_id in who.units
 
 
 def _returned(session: Session, ticket: Ticket, names: Mapping[int, str]) -> list[str]:

@@ -17,7 +17,7 @@ from cases.steps import is_decider
 from cases.visible import reaches, visible_tickets
 from routing.policy import Policy
 from storage.tables import Ticket
-from storage.viewer import Role, Viewer
+from storage.viewer import Viewer
 from web.login import needs, services
 
 router = APIRouter()
@@ -118,7 +118,7 @@ def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict
         "lead": joining.lead_of(session, who, ticket) if ticket.state == State.MERGED else None,
         "merged": [personal.shown(each, full=False) for each in session.scalars(hers)],
         "may_write": may_write,
-        "may_end": may_write and (not ticket.sealed or who.role is Role.DISCIPLINE),
+        "may_end": may_write and answering.may_end(who, ticket),
         "may_sort": may_sort,
         "may_refuse": may_sort and is_decider(who, ticket, "refusal", policy),
         "repeats": _repeats(session, who, ticket) if to_sort else [],

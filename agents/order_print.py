@@ -62,11 +62,15 @@ def _sheet(request: Request, order_id: int, who: Viewer, *, asked: bool = False)
     return page(request, "order_print.html", **context)
 
 
+def prints(who: Viewer, order: SubOrder) -> bool:
+    """Whether a share of a ticket that she sees is hers to print: a clerk's own unit's, or one's below it."""
+    return cell(who.role, Action.SEE_TICKETS).ordinary is not Scope.UNIT or order.unit_id in who.units
+
+
 def _visible(session: Session, who: Viewer, order_id: int) -> SubOrder:
-    """A share of a ticket that she sees; a clerk's own unit's, or one's below it. Raises NotVisible."""
+    """A share that she may print. Raises NotVisible."""
     tickets = visible_tickets(who).with_only_columns(Ticket.id)
     order = session.scalar(select(SubOrder).where(SubOrder.id == order_id, SubOrder.ticket_id.in_(tickets)))
-    by_unit = cell(who.role, Action.SEE_TICKETS).ordinary is Scope.UNIT
-    if order is None or (by_unit and order.unit_id not in who.units):
+    if order is None or not prints(who, order):
         raise NotVisible(f"no order {order_id}")
     return order

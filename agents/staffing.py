@@ -144,8 +144,13 @@ def _new(request: Request, status: int = 200, again: Again | None = None) -> Res
     with services(request).database.session() as session:
         options = unit_options(session)
         demo = people.is_demo(session)
-    shown: dict[str, Any] = {"roles": ROLES, "options": options, "demo": demo}
-    return page(request, "people_new.html", status, again=again or Again(), shortest=_SHORTEST, **shown)
+    shown: dict[str, Any] = {
+        "roles": ROLES,
+        "options": options,
+        "demo": demo,
+        "shortest": people.SHORTEST_PASSWORD,
+    }
+    return page(request, "people_new.html", status, again=again or Again(), **shown)
 
 
 def _one(
@@ -162,10 +167,6 @@ def _one(
         "options": options,
         "by_unit": sees_by(Role(person.role)) is Scope.UNIT,
         "by_line": sees_by(Role(person.role)) is Scope.LINE,
+        "shortest": people.SHORTEST_PASSWORD,
     }
-    return page(
-        request, "people_one.html", status, again=again or Again(), done=done, shortest=_SHORTEST, **shown
-    )
-
-
-_SHORTEST = people.SHORTEST_PASSWORD
+    return page(request, "people_one.html", status, again=again or Again(), done=done, **shown)

@@ -18,6 +18,7 @@ from cases.deadlines import say_rule
 from cases.errors import Conflict
 from cases.errors import Refused as Faulty
 from cases.history import record_history
+from cases.lab import OUT
 from cases.permissions import Action
 from cases.states import PROMISED, TICKET, State
 from cases.ticket_form import TicketForm
@@ -178,7 +179,7 @@ def page_of(
                 for call in record.calls
             },
             "names": names_of(session, {ticket.created_by}),
-            "lines": list(dict.fromkeys(call.line for call in record.calls if call.origin != "visit")),
+            "lines": list(dict.fromkeys(call.line for call in record.calls if call.origin != OUT)),
             "story": timeline.story(session, who, record),
             "units": units.shown(session, ticket),
             "recusals": recusals.shown(session, who, ticket),

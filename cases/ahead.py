@@ -20,13 +20,6 @@ from storage import bulk
 from storage.waking import WAKING
 from storage.work import Rung
 
-_SINCE: dict[Subject, str] = {  # when its clock began to run, as escalation has it of a row
-    "ticket": "created_at",
-    "visit": "NULL::timestamptz",
-    "order": "sent_at",
-    "instruction": "given_at",
-    "supervision": "at",
-}
 _IN: dict[Subject, State] = {"ticket": State.ACCEPTED, "visit": State.VISIT}
 _Seen = list[tuple[datetime, Level]]
 
@@ -64,9 +57,10 @@ def _query(subject: Subject) -> str:
     waking = WAKING[subject]
     states = ", ".join(f"'{state}'" for state in sorted(OPEN))
     case = f"SELECT state FROM ticket WHERE ticket.id = {waking.table}.ticket_id"  # noqa: S608 - ours
+    since = waking.since or "NULL::timestamptz"
     goes_on = "true" if waking.table == "ticket" else f"({case}) IN ({states})"
     return (
-        f"SELECT id, {waking.due} AS due, {_SINCE[subject]} AS since, {goes_on} AS open"  # noqa: S608
+        f"SELECT id, {waking.due} AS due, {since} AS since, {goes_on} AS open"  # noqa: S608
         f" FROM {waking.table} WHERE {waking.runs} AND {waking.stale}"
         f" ORDER BY id LIMIT :left FOR UPDATE OF {waking.table} SKIP LOCKED"
     )

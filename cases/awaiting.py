@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session, aliased
 
 from cases.day import UNLISTED, on_line
 from cases.instructions import unanswered
-from cases.looks import note_listed
+from cases.looks import note_sealed
 from cases.permissions import Action
 from cases.sorting import has_nobody
 from cases.states import OPEN, OWED, Order, State
@@ -102,8 +102,7 @@ def steps(
     )
     soonest = told.order_by(waits.due_at.asc().nulls_last(), Ticket.id).limit(limit).offset(offset)
     rows = session.execute(soonest).all()
-    sealed = sorted({row[0].id for row in rows if row[0].sealed})
-    note_listed(session, viewer, Action.READ_DAY, "ticket", sealed)
+    note_sealed(session, viewer, Action.READ_DAY, "ticket", (row[0] for row in rows))
     units, people = _names(session, rows)
     role = _role(which, policy)
     return [

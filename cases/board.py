@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
-from cases.looks import note_listed
+from cases.looks import note_sealed
 from cases.permissions import Action, may
+from cases.search import unlisted
 from cases.states import GONE, OPEN, OWED, PROMISED
 from cases.visible import visible_tickets
 from routing.policy import Policy
@@ -25,13 +26,7 @@ RATED_FOR = timedelta(days=30)  # an ill-rated case that is closed stays on the 
 OFTEN = 2  # returned so often
 LISTS = ("late", "soon", "ill", "returned", "many", "supervised", "instructed")
 HERS = ("late", "supervised")  # what she herself has to do something about
-_UNLISTED = tuple(
-    defer(column)
-    for column in (
-        *(Ticket.content, Ticket.answer, Ticket.accused, Ticket.company),
-        *(Ticket.place, Ticket.calling_number, Ticket.contact_number),
-    )
-)
+_UNLISTED = unlisted(Ticket.company)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +55,7 @@ def tray(
     query = _query(viewer, which, policy, now).options(*_UNLISTED)
     pressing = query.order_by(Ticket.due_at.asc().nulls_last(), Ticket.id).limit(limit).offset(offset)
     found = list(session.scalars(pressing))
-    note_listed(session, viewer, Action.SUPERVISE, "ticket", [each.id for each in found if each.sealed])
+    note_sealed(session, viewer, Action.SUPERVISE, "ticket", found)
     return _rows(session, found, now)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from cases import drafts, journal, lab
 from cases.errors import NotVisible, Refused
-from cases.looks import note_listed
+from cases.looks import note_sealed
 from cases.permissions import Action, demand, rule
 from cases.sealed import listeners, seal_ticket
 from cases.search import OfCalls, newest, of_calls
@@ -359,7 +359,7 @@ def list_calls(session: Session, viewer: Viewer, search: CallSearch) -> list[Cal
         settled = exists().where(TicketCall.call_id == Call.id)
         query = query.where(Call.answered_at.is_not(None), Call.closed_reason == "", ~settled)
     found = list(session.scalars(newest(query, Call.began_at, Call.id, search)))
-    note_listed(session, viewer, Action.SEE_CALLS, "call", [call.id for call in found if call.sealed])
+    note_sealed(session, viewer, Action.SEE_CALLS, "call", found)
     return found
 
 

@@ -13,7 +13,7 @@ from cases import shares
 from cases.deadlines import limit_due, load_calendar
 from cases.errors import NotAllowed, Refused
 from cases.joining import owe_caller
-from cases.looks import note_listed
+from cases.looks import note_sealed
 from cases.order_reply import Reply, checked
 from cases.permissions import Action, may
 from cases.personal import unmasked
@@ -122,8 +122,7 @@ def tray(
     """Closing forms that wait for her audit, oldest due first."""
     oldest = _waiting(viewer, policy).add_columns(Closing).order_by(Ticket.due_at.nulls_last(), Ticket.id)
     found = [(ticket, form) for ticket, form in session.execute(oldest.limit(limit).offset(offset))]
-    sealed = [ticket.id for ticket, _ in found if ticket.sealed]
-    note_listed(session, viewer, Action.DECIDE, "ticket", sealed)
+    note_sealed(session, viewer, Action.DECIDE, "ticket", (ticket for ticket, _ in found))
     return found
 
 

@@ -3,9 +3,10 @@
 What awaits whom: cases/awaiting.py. A viewer has what READ_DAY opens to her, in lists and counts alike.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import (
@@ -24,11 +25,12 @@ from sqlalchemy import (
     true,
     union_all,
 )
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, defer
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from cases.lab import incoming_call
-from cases.looks import note_listed
+from cases.looks import note_sealed
 from cases.permissions import Action, Scope, cell
+from cases.search import unlisted
 from cases.states import Order, State
 from cases.visible import visible_calls, visible_tickets
 from routing.policy import Line, Policy
@@ -44,13 +46,7 @@ SOON = timedelta(seconds=15)  # GB/T 33358-2016
 DONE = ("accepted", "direct", "sent", "replied", "closed", "otherwise", "visited", "missed", "reopened")
 
 _Ticket, _Link, _Call = aliased(Ticket), aliased(TicketCall), aliased(Call)
-UNLISTED = tuple(
-    defer(column)
-    for column in (
-        *(Ticket.content, Ticket.answer, Ticket.accused, Ticket.company, Ticket.uscc),
-        *(Ticket.place, Ticket.calling_number, Ticket.contact_number),
-    )
-)
+UNLISTED = unlisted(Ticket.company, Ticket.uscc)
 
 _answered = Call.answered_at.is_not(None)
 _wait = Call.answered_at - func.coalesce(Call.queued_at, Call.began_at)
@@ -147,7 +143,7 @@ def calls(
     """A list of CALLS, the latest first. Raises KeyError."""
     query = _calls(viewer, day).where(CALLS[which]).order_by(Call.began_at.desc(), Call.id)
     found = list(session.scalars(query.limit(limit).offset(offset)))
-    note_listed(session, viewer, Action.READ_DAY, "call", [call.id for call in found if call.sealed])
+    note_sealed(session, viewer, Action.READ_DAY, "call", found)
     agents = select(Person.id, Person.name).where(Person.id.in_({call.agent_id for call in found}))
     names = {row.id: row.name for row in session.execute(agents)}
     tickets = _written(session, viewer, [call.id for call in found])
@@ -165,7 +161,7 @@ def _written(session: Session, viewer: Viewer, call_ids: list[str]) -> dict[str,
     found: dict[str, list[Ticket]] = {}
     for ticket, call_id in session.execute(of_calls.add_columns(TicketCall.call_id)):
         found.setdefault(call_id, []).append(ticket)
-    _note(session, viewer, [each for tickets in found.values() for each in tickets])
+    note_sealed(session, viewer, Action.READ_DAY, "ticket", chain(*found.values()))
     return found
 
 
@@ -205,7 +201,7 @@ def cases(
     """One of `case_lists`, the newest case first. Raises KeyError."""
     newest = _cases(viewer, which, day, policy).options(*UNLISTED).order_by(Ticket.id.desc())
     found = list(session.scalars(newest.limit(limit).offset(offset)))
-    _note(session, viewer, found)
+    note_sealed(session, viewer, Action.READ_DAY, "ticket", found)
     done = _done(session, [ticket.id for ticket in found], day, policy)
     return [Case(ticket, done.get(ticket.id, ())) for ticket in found]
 
@@ -288,8 +284,3 @@ def _lists(day: Day, policy: Policy) -> dict[str, tuple[Select[Any], ...]]:
         **rated,
         "unrated": (reached.where(Visit.satisfied == ""),),
     }
-
-
-def _note(session: Session, viewer: Viewer, shown: Iterable[Ticket]) -> None:
-    sealed = sorted({ticket.id for ticket in shown if ticket.sealed})
-    note_listed(session, viewer, Action.READ_DAY, "ticket", sealed)

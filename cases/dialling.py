@@ -32,10 +32,7 @@ from storage.viewer import Viewer
 from storage.work import Dialling
 
 GOOD_FOR = timedelta(seconds=60)
-MISSED = (
-    "abandoned",
-    "unreached",
-)  # outcomes of calls that came in, after which their callers are called back
+MISSED = ("abandoned", "unreached")  # outcomes of calls after which their callers are called back
 PLACED = "placed"  # why somebody is named for a sealed call: she made it
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, func
 from sqlalchemy.orm import Session, aliased
 
 from cases import unsealing
-from cases.looks import note_listed
+from cases.looks import note_sealed
 from cases.permissions import Action, may
 from cases.states import OPEN, PROMISED
 from cases.unsealing import Asked
@@ -41,7 +41,7 @@ def tray(
         return []
     query = _sealed(viewer).where(_in_list(which, now)).order_by(Ticket.created_at, Ticket.id)
     found = list(session.scalars(query.limit(limit).offset(offset)))
-    note_listed(session, viewer, Action.SEE_TICKETS, "ticket", [each.id for each in found])
+    note_sealed(session, viewer, Action.SEE_TICKETS, "ticket", found)
     return found
 
 

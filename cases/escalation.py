@@ -191,15 +191,8 @@ def _look(
 
 def _since(subject: Subject, row: Deadline) -> datetime | None:
     """When its clock began to run; None: let all levels come."""
-    match row:
-        case Ticket():
-            return row.created_at if subject == "ticket" else None
-        case SubOrder():
-            return row.sent_at
-        case Instruction():
-            return row.given_at
-        case _:
-            return row.at
+    column = WAKING[subject].since
+    return getattr(row, column) if column else None
 
 
 def _fire(

@@ -6,22 +6,11 @@ Personal data is referenced by id and never copied here, so that erasing it brea
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    String,
-    bindparam,
-    column,
-    exists,
-    func,
-    insert,
-    literal,
-    select,
-)
+from sqlalchemy import BigInteger, String, bindparam, exists, insert, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from storage.bulk import BATCH
+from storage.bulk import BATCH, given
 from storage.tables import Journal
 from storage.viewer import COMMAND_LINE, Viewer
 
@@ -102,11 +91,8 @@ def append_all(
 ) -> None:
     """The same done by the system to many subjects: (subject's id, detail) of each, as `append` has them."""
     for start in range(0, len(lines), BATCH):
-        some = lines[start : start + BATCH]
-        ids = literal([str(subject_id) for subject_id, _ in some], ARRAY(String))
-        details = literal([detail for _, detail in some], ARRAY(JSONB))
-        columns = column("id", String), column("told", JSONB)
-        new = func.unnest(ids, details).table_valued(*columns).render_derived(name="given")
+        some = [(str(subject_id), detail) for subject_id, detail in lines[start : start + BATCH]]
+        new = given({"id": String(), "told": JSONB()}, some)
         rows = select(literal(act, String), literal(subject_kind, String), new.c.id, new.c.told)
         facts = [*_FACTS, "detail"]
         session.connection().execute(insert(Journal.__table__).from_select(facts, rows))  # type: ignore[arg-type]

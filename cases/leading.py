@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from cases.instructions import leaders_for, unanswered
 from cases.lab import incoming_call
-from cases.looks import note_listed
+from cases.looks import note_sealed
 from cases.permissions import Action, may
 from cases.visible import visible_calls, visible_tickets
 from routing.policy import Policy
@@ -48,8 +48,7 @@ def told(session: Session, viewer: Viewer, which: str, now: datetime) -> list[To
     query = _told(session, viewer, which, now).add_columns(Ticket).order_by(Instruction.done_at.is_not(None))
     rows = session.execute(query.order_by(Instruction.due_at, Instruction.reported_at, Instruction.id))
     found = [Told(row[0], row[1]) for row in rows]
-    sealed = {each.ticket.id for each in found if each.ticket.sealed}
-    note_listed(session, viewer, Action.INSTRUCT, "ticket", sorted(sealed))
+    note_sealed(session, viewer, Action.INSTRUCT, "ticket", (each.ticket for each in found))
     return found
 
 
@@ -59,14 +58,13 @@ def calls(session: Session, viewer: Viewer, policy: Policy, now: datetime) -> li
         return []
     query = _calls(viewer, policy, now).order_by(Call.began_at.desc(), Call.id).limit(MOST)
     found = list(session.scalars(query))
-    note_listed(session, viewer, Action.SEE_CALLS, "call", [call.id for call in found if call.sealed])
+    note_sealed(session, viewer, Action.SEE_CALLS, "call", found)
     mine = visible_tickets(viewer).join(TicketCall, TicketCall.ticket_id == Ticket.id)
     written = mine.where(TicketCall.call_id.in_([call.id for call in found])).order_by(Ticket.id)
     tickets = {
         call_id: ticket for ticket, call_id in session.execute(written.add_columns(TicketCall.call_id))
     }
-    sealed = {each.id for each in tickets.values() if each.sealed}
-    note_listed(session, viewer, Action.SEE_TICKETS, "ticket", sorted(sealed))
+    note_sealed(session, viewer, Action.SEE_TICKETS, "ticket", tickets.values())
     return [Rung(call, tickets.get(call.id)) for call in found]
 
 

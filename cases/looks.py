@@ -4,7 +4,7 @@ Opening, playing and exporting note themselves where they happen. A list that sh
 here, for lists are drawn again and again: once in a quarter of an hour per person and row.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -79,6 +79,11 @@ def note_listed(
     }
     new = select(*facts.values()).where(~lately)
     session.connection().execute(insert(Journal.__table__).from_select(list(facts), new))  # type: ignore[arg-type]
+
+
+def note_sealed(session: Session, viewer: Viewer, action: Action, kind: str, rows: Iterable[Any]) -> None:
+    """Of the calls or tickets that a list showed, those that are sealed, each once."""
+    note_listed(session, viewer, action, kind, sorted({row.id for row in rows if row.sealed}))
 
 
 def list_looks(session: Session, viewer: Viewer, search: LookSearch) -> list[Look]:

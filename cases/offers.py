@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from cases import journal, lab
 from cases.drafts import DraftState, state_of
-from cases.looks import note_listed
+from cases.looks import note_sealed
 from cases.permissions import Action, demand, rule
 from cases.sealed import missing_call
 from cases.states import OPEN
@@ -230,7 +230,7 @@ def _pop(session: Session, viewer: Viewer, call_id: str, found: _Found | None) -
         (Action.SEE_CALLS, "call", earlier),
         (Action.SEE_TICKETS, "ticket", open_still),
     ):
-        note_listed(session, viewer, action, kind, [row.id for row in rows if row.sealed])
+        note_sealed(session, viewer, action, kind, rows)
     return Pop(
         call=call,
         number_display=display(call.number),

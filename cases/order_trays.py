@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased, defer
 
 from cases import units
 from cases.deadlines import load_calendar
-from cases.looks import note_listed
+from cases.looks import note_sealed
 from cases.orders import progress_due
 from cases.permissions import Action, Scope, cell
 from cases.states import OWED, Order, State
@@ -93,9 +93,7 @@ def tray(
     for ticket, order, unit, passed_by in rows:
         due = progress_due(ticket, order, last.get(order.id), policy, calendar)
         found.append(Line(order, ticket, unit, passed_by, due.at if due else None))
-    note_listed(
-        session, viewer, Action.HANDLE, "ticket", {each.ticket.id for each in found if each.ticket.sealed}
-    )
+    note_sealed(session, viewer, Action.HANDLE, "ticket", (each.ticket for each in found))
     return found
 
 

@@ -16,7 +16,7 @@ from cases import units
 from cases.deadlines import extended, limit_due, load_calendar
 from cases.errors import Conflict, Refused
 from cases.joining import owe_caller
-from cases.looks import note_listed
+from cases.looks import note_sealed
 from cases.orders import AT_WORK, LONGEST, below
 from cases.permissions import Action
 from cases.states import GONE, Event, Order, State, Turn
@@ -130,8 +130,7 @@ def waiting(
         )
         for ticket, order, request, unit in session.execute(query)
     ]
-    sealed = {each.ticket.id for each in found if each.ticket.sealed}
-    note_listed(session, viewer, Action.DECIDE, "ticket", sealed)
+    note_sealed(session, viewer, Action.DECIDE, "ticket", (each.ticket for each in found))
     return found
 
 

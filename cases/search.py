@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, defer
+from sqlalchemy.sql.base import ExecutableOption
 
-from storage.tables import Call
+from storage.tables import Call, Ticket
 
 Asked = TypeVar("Asked", bound=Select[Any])
 
@@ -59,3 +60,10 @@ def newest(
     """One page of the rows of the search's time, newest first."""
     query = within(query, at, search.since, search.until).order_by(at.desc(), key.desc())
     return query.limit(search.limit).offset(search.offset)
+
+
+def unlisted(*also: InstrumentedAttribute[Any]) -> tuple[ExecutableOption, ...]:
+    """A query's options: without what no list of tickets shows, and `also` this. To open what is sealed takes
+    its time."""
+    texts = Ticket.content, Ticket.answer, Ticket.accused, Ticket.place
+    return tuple(defer(each) for each in (*texts, Ticket.calling_number, Ticket.contact_number, *also))

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from cases.deadlines import limit_due
 from cases.dispatch import LIVE, undo_within
-from cases.looks import note_listed
+from cases.looks import note_sealed
 from cases.permissions import Action, may
 from cases.states import Order, State
 from cases.visible import visible_tickets
@@ -54,8 +54,7 @@ def tray(
     query, order = _query(viewer, which, now)
     rows = session.execute(query.order_by(*order).limit(limit).offset(offset)).all()
     found = [Row(row[0], row[1] if len(row) > 1 else None) for row in rows]
-    sealed = {row.ticket.id for row in found if row.ticket.sealed}
-    note_listed(session, viewer, Action.CHARGE_UNITS, "ticket", sorted(sealed))
+    note_sealed(session, viewer, Action.CHARGE_UNITS, "ticket", (row.ticket for row in found))
     return found
 
 

@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from cases import dispatch, drafts, journal, known, shares, ticket_numbers
 from cases.calls import seal_call, tell_of
 from cases.deadlines import deadline, load_calendar, restarted
 from cases.errors import Conflict, Refused
-from cases.looks import note_listed
+from cases.looks import note_sealed
 from cases.permissions import Action, demand, rule
 from cases.sealed import listeners, missing_call, missing_ticket, seal_ticket
-from cases.search import Search, newest
+from cases.search import Search, newest, unlisted
 from cases.states import OPEN, PROMISED, State
 from cases.ticket_form import TicketForm, check, contact, title_of
 from cases.ticket_numbers import called
@@ -48,13 +48,7 @@ class TicketRecord:
     recordings: list[Recording]
 
 
-_UNLISTED = tuple(
-    defer(column)
-    for column in (
-        *(Ticket.content, Ticket.answer, Ticket.accused),
-        *(Ticket.place, Ticket.calling_number, Ticket.contact_number),
-    )
-)
+_UNLISTED = unlisted()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +181,7 @@ def list_tickets(session: Session, viewer: Viewer, search: TicketSearch) -> list
     if search.late_at is not None:
         query = query.where(Ticket.state.in_(PROMISED), Ticket.due_at < search.late_at)
     found = list(session.scalars(newest(query, Ticket.created_at, Ticket.id, search)))
-    note_listed(session, viewer, Action.SEE_TICKETS, "ticket", [each.id for each in found if each.sealed])
+    note_sealed(session, viewer, Action.SEE_TICKETS, "ticket", found)
     return found
 
 

@@ -11,7 +11,7 @@ from cases import dialling, shares
 from cases.answering import begin_again, new_deadline
 from cases.deadlines import limit_due, load_calendar
 from cases.errors import Refused
-from cases.looks import note_listed
+from cases.looks import note_sealed
 from cases.permissions import Action, may
 from cases.states import Event, State, after
 from cases.steps import locked, same, step, touch
@@ -112,7 +112,7 @@ def tray(
     order = (Ticket.redone.desc(), func.coalesce(Ticket.waits_until, Ticket.visit_due_at), Ticket.id)
     wanted = _list(viewer, which, policy, now).order_by(*order).limit(limit).offset(offset)
     found = list(session.scalars(wanted))
-    note_listed(session, viewer, Action.VISIT, "ticket", [each.id for each in found if each.sealed])
+    note_sealed(session, viewer, Action.VISIT, "ticket", found)
     return found
 
 

@@ -11,24 +11,29 @@ from sqlalchemy import Index, text
 
 @dataclass(frozen=True, slots=True)
 class Waking:
-    """One kind of deadline, as SQL over a row of `table`: `due`, whether it `runs`, whether it is `stale`."""
+    """One kind of deadline, as SQL over a row of `table`: `due`, whether it `runs`, whether it is `stale`.
+
+    `since`: the column that says when its clock began to run; '': all its levels may come.
+    """
 
     table: str
     due: str
     runs: str
     stale: str
+    since: str
 
 
-def _of(table: str, due: str, runs: str, also: str = "") -> Waking:
-    return Waking(table, due, f"{runs} AND {due} IS NOT NULL", f"({also}next_for IS DISTINCT FROM {due})")
+def _of(table: str, due: str, runs: str, since: str, also: str = "") -> Waking:
+    stale = f"({also}next_for IS DISTINCT FROM {due})"
+    return Waking(table, due, f"{runs} AND {due} IS NOT NULL", stale, since)
 
 
 WAKING = {
-    "ticket": _of("ticket", "due_at", "state = 'accepted'", "next_in <> 'accepted' OR "),
-    "visit": _of("ticket", "visit_due_at", "state = 'visit'", "next_in <> 'visit' OR "),
-    "order": _of("sub_order", "due_at", "state IN ('sent', 'taken', 'objected')"),
-    "instruction": _of("instruction", "due_at", "done_at IS NULL"),
-    "supervision": _of("supervision", "due_at", "ended_at IS NULL"),
+    "ticket": _of("ticket", "due_at", "state = 'accepted'", "created_at", "next_in <> 'accepted' OR "),
+    "visit": _of("ticket", "visit_due_at", "state = 'visit'", "", "next_in <> 'visit' OR "),
+    "order": _of("sub_order", "due_at", "state IN ('sent', 'taken', 'objected')", "sent_at"),
+    "instruction": _of("instruction", "due_at", "done_at IS NULL", "given_at"),
+    "supervision": _of("supervision", "due_at", "ended_at IS NULL", "at"),
 }
 """By the policy's name of its ladder."""
 

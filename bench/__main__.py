@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -69,6 +70,7 @@ def main(
     pages: Annotated[int, typer.Option(help="cases: turns of each page")] = 100,
     saves: Annotated[int, typer.Option(help="cases: tickets saved in each of three turns")] = 500,
     deadlines: Annotated[int, typer.Option(help="cases: open ones that the clock watches")] = 100_000,
+    kept: Annotated[Path | None, typer.Option(help="cases: where they stay filled, for another run")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
     """Figures of the hotline as ratios measured in one run. Exit 1 when a run is worth nothing."""
@@ -106,7 +108,7 @@ def main(
             _tell("privacy measured", began)
         if "cases" in wanted:
             figures += _cases(
-                cases.measure(history, pages, saves, deadlines, lambda words: _tell(words, began))
+                cases.measure(history, pages, saves, deadlines, kept, lambda words: _tell(words, began))
             )
             _tell("cases measured", began)
     except (BenchError, AsteriskFault, AssertionError) as why:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench import cases_clock, cases_grown, cases_saved, cases_trays
 from hotline.settings import CHECKOUT
@@ -20,10 +21,12 @@ class Cases:
     size_bytes: dict[str, int]
 
 
-def measure(tickets: int, rounds: int, saves: int, deadlines: int, tell: Callable[[str], None]) -> Cases:
-    """`rounds` of each page, `saves` tickets in each of three turns."""
+def measure(
+    tickets: int, rounds: int, saves: int, deadlines: int, kept: Path | None, tell: Callable[[str], None]
+) -> Cases:
+    """`rounds` of each page, `saves` tickets in each of three turns; `kept`: cases_grown.city."""
     policy = load(CHECKOUT / "policies/mianyang-962299.toml")
-    with cases_grown.city(policy, FEW, tickets, deadlines) as grown:
+    with cases_grown.city(policy, FEW, tickets, deadlines, kept) as grown:
         tell("cases: the city has its cases")
         pages = cases_trays.measure(grown, rounds)
         tell("cases: pages measured")

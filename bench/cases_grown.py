@@ -4,6 +4,7 @@
 has open deadlines by the hundred thousand.
 """
 
+import pickle
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import psycopg
 from sqlalchemy import Connection, create_engine, text
 
 from bench import cases_copies
+from bench.callers import BenchError
 from bench.cases_city import DAY, HOUR, City, Stage, settle
 from bench.cases_ways import FRESH, OVER, UNDER_WAY, WATCHED, play
 from routing.policy import Policy
@@ -25,6 +27,7 @@ from storage.database import Database
 from storage.migrate import upgrade
 from storage.server import EmbeddedServer
 
+DATABASES = ("small", "large", "clock")
 OPEN_COPIES = 29  # of each open case, beside itself
 SETTING_UP = {
     "session_replication_role": "replica",  # keys are right by their making
@@ -36,31 +39,51 @@ SETTING_UP = {
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """The databases' URLs for the application, and the owner's, by name; what is on the disk, in bytes."""
+    """The databases' URLs for the application and what is on the disk, in bytes, by name."""
 
     city: City
     urls: dict[str, str]
-    owner_urls: dict[str, str]
-    now: datetime
     size_bytes: dict[str, int]
 
 
 @contextmanager
-def city(policy: Policy, small: int, large: int, deadlines: int) -> Iterator[Grown]:
-    """So many tickets in each, and open deadlines; gone with the block."""
-    folder = Path(tempfile.mkdtemp(prefix="hl-bench-", dir="/tmp"))
+def city(policy: Policy, small: int, large: int, deadlines: int, kept: Path | None) -> Iterator[Grown]:
+    """So many tickets in each, and open deadlines; gone with the block but where they are `kept`."""
+    folder = kept or Path(tempfile.mkdtemp(prefix="hl-bench-", dir="/tmp"))
+    filled = folder / "filled"
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()) and not filled.exists():
+        raise BenchError(f"{folder} was not filled to the end: empty it, or name another folder")
     folder.chmod(0o711)  # as root the server runs as another user
-    data, sockets = folder / "postgres/data", folder / "run"
-    filling = EmbeddedServer(data, sockets, run_as="nobody", durable=False)
-    server = EmbeddedServer(data, sockets, run_as="nobody")
-    now = datetime.now(UTC)
+    server = _server(folder, durable=True)
     try:
         vault.install(folder / "keys")
-        vault.installed().make(now, first=True)
+        if not filled.exists():
+            people = _fill(folder, policy, small, large, deadlines)
+            filled.write_bytes(pickle.dumps(people))
+        people = pickle.loads(filled.read_bytes())
+        server.start()
+        urls = {name: _of(server.url, name) for name in DATABASES}
+        yield Grown(people, urls, _sizes(server))
+    finally:
+        server.stop()
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _server(folder: Path, *, durable: bool) -> EmbeddedServer:
+    return EmbeddedServer(folder / "postgres/data", folder / "run", run_as="nobody", durable=durable)
+
+
+def _fill(folder: Path, policy: Policy, small: int, large: int, deadlines: int) -> City:
+    now = datetime.now(UTC)
+    vault.installed().make(now, first=True)
+    filling = _server(folder, durable=False)
+    try:
         filling.start()
         _set(filling, max_wal_size="8GB", checkpoint_timeout="30min")
         upgrade(filling.owner_url)
-        owner_urls = {name: _of(filling.owner_url, name) for name in ("hotline", "small", "large", "clock")}
+        owner_urls = {name: _of(filling.owner_url, name) for name in ("hotline", *DATABASES)}
         with closing(Database(owner_urls["hotline"], pool_size=1)) as owner:
             people = settle(owner, policy)
             stage = Stage(owner, people)
@@ -75,14 +98,10 @@ def city(policy: Policy, small: int, large: int, deadlines: int) -> Iterator[Gro
             _grow(owner_urls[name], many, over, begun, watched, now)
         _twin(filling, "clock")
         _watch(owner_urls["clock"], deadlines, watched)
-        filling.stop()
-        server.start()
-        _set(server, max_wal_size="1GB", checkpoint_timeout="5min")
-        urls = {name: _of(server.url, name) for name in ("small", "large", "clock")}
-        yield Grown(people, urls, owner_urls, now, _sizes(server))
+        _set(filling, max_wal_size="1GB", checkpoint_timeout="5min")
     finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        filling.stop()
+    return people
 
 
 def _of(url: str, database: str) -> str:

@@ -18,7 +18,8 @@ from cases import drafts, journal, lab
 from cases.errors import NotVisible, Refused
 from cases.looks import note_sealed
 from cases.permissions import Action, demand, rule
-from cases.sealed import listeners, seal_ticket
+from cases.sealed import listeners
+from cases.sealing import seal
 from cases.search import OfCalls, newest, of_calls
 from cases.visible import name, name_readers, visible_calls
 from routing.numbers import Number, normalise
@@ -233,7 +234,7 @@ def route_call(
     tell_of(session, [call])
 
 
-def seal_call(session: Session, call_id: str, policy: Policy) -> None:
+def seal_call(session: Session, call_id: str, policy: Policy, viewer: Viewer | None = None) -> None:
     """From now on only those named for it know of this call and of its tickets. Twice is harmless."""
     call = _locked(session, call_id)
     call.sealed = True
@@ -241,8 +242,9 @@ def seal_call(session: Session, call_id: str, policy: Policy) -> None:
     if call.agent_id is not None:
         name(session, call.agent_id, "answered", call_id=call_id)
     linked = select(TicketCall.ticket_id).where(TicketCall.call_id == call_id)
-    for ticket in session.scalars(select(Ticket).where(Ticket.id.in_(linked), Ticket.sealed.is_(False))):
-        seal_ticket(session, ticket)
+    ordinary = select(Ticket).where(Ticket.id.in_(linked), Ticket.sealed.is_(False)).order_by(Ticket.id)
+    for ticket in session.scalars(ordinary.with_for_update()).all():
+        seal(session, viewer, ticket, datetime.now(UTC))
         name_readers(session, policy, ticket_id=ticket.id)
         if ticket.created_by is not None:
             name(session, ticket.created_by, "saved", ticket_id=ticket.id)

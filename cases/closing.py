@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import false, func, select
 from sqlalchemy.orm import Session
 
-from cases import shares
+from cases import dispatch, shares
 from cases.deadlines import limit_due, load_calendar
 from cases.errors import NotAllowed, Refused
 from cases.joining import owe_caller
@@ -81,8 +81,9 @@ def audit(
     """Approve a closing form, or send it back with a remark; never one's own.
 
     Approved: now the caller is asked, unless no reply is wanted or nobody can be asked; then it is done.
-    Sent back: every unit acts again. Raises NotAllowed, NotVisible, Conflict, and Refused: event (the states
-    say no, or two_people), verdict unknown or required, remark required or too_long.
+    Sent back: every unit acts again; where none sees it any more, it is to be sent anew. Raises NotAllowed,
+    NotVisible, Conflict, and Refused: event (the states say no, or two_people), verdict unknown or required,
+    remark required or too_long.
     """
     ticket = locked(session, viewer, number, Action.DECIDE)
     same(ticket, version, remark)
@@ -101,6 +102,7 @@ def audit(
         return ticket
     step(session, viewer, ticket, Event.SEND_BACK, Action.DECIDE, now, closing=closing.id)
     shares.redo(session, viewer, ticket, Action.DECIDE, policy, now)
+    dispatch.nobody_left(session, viewer, ticket, Action.DECIDE, now)
     outbox.put(session, "closing.sent_back", {"ticket_id": ticket.id, "closing_id": closing.id})
     return ticket
 

@@ -265,7 +265,7 @@ def undo(session: Session, viewer: Viewer, number: str, now: datetime, policy: P
         ticket.sent_at, ticket.due_choice = None, _choice_before(session, ticket)
         due = order_due(ticket.created_at, ticket, policy, load_calendar(session))
         ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
-    _nobody_left(session, viewer, ticket, Action.CHARGE_UNITS, now)
+    nobody_left(session, viewer, ticket, Action.CHARGE_UNITS, now)
     return last
 
 
@@ -308,16 +308,28 @@ def recall(
         _take_back(session, viewer, ticket, each, Action.CHARGE_UNITS, now, why="recalled", **noted)
         if had_left:
             outbox.put(session, "order.recalled", {"ticket_id": ticket.id, "order_id": each.id})
-    _nobody_left(session, viewer, ticket, Action.CHARGE_UNITS, now)
+    nobody_left(session, viewer, ticket, Action.CHARGE_UNITS, now)
     return ticket
 
 
 def withdraw_from_accused(session: Session, viewer: Viewer, ticket: Ticket, now: datetime) -> None:
-    """A ticket that accuses a unit is no longer with it, nor with any below it; neither is told."""
-    if ticket.accused_unit_id is None:
-        return
-    below = units.around(session, ticket.accused_unit_id)[0]
-    gone = [order for order in _live(session, ticket) if order.unit_id in below]
+    """A ticket that accuses a unit is no longer with it, nor with any below it."""
+    if ticket.accused_unit_id is not None:
+        below = units.around(session, ticket.accused_unit_id)[0]
+        withdraw(session, viewer, ticket, below, Action.WRITE_TICKETS, now, "accused")
+
+
+def withdraw(
+    session: Session,
+    viewer: Viewer | None,
+    ticket: Ticket,
+    unit_ids: Collection[int],
+    action: Action,
+    now: datetime,
+    why: str,
+) -> None:
+    """These units may know of it no more, and are not told so; what was on its way to them is not sent."""
+    gone = [order for order in _live(session, ticket) if order.unit_id in unit_ids]
     for order in gone:
         session.execute(
             delete(Outbox).where(
@@ -327,9 +339,9 @@ def withdraw_from_accused(session: Session, viewer: Viewer, ticket: Ticket, now:
                 Outbox.payload["order_id"].as_string() == str(order.id),
             )
         )
-        _take_back(session, viewer, ticket, order, Action.WRITE_TICKETS, now, why="accused")
+        _take_back(session, viewer, ticket, order, action, now, why=why)
     if gone:
-        _nobody_left(session, viewer, ticket, Action.WRITE_TICKETS, now)
+        nobody_left(session, viewer, ticket, action, now)
 
 
 def take_all_back(
@@ -368,7 +380,7 @@ def _unsend(session: Session, order: SubOrder, policy: Policy) -> bool:
 
 def _take_back(
     session: Session,
-    viewer: Viewer,
+    viewer: Viewer | None,
     ticket: Ticket,
     order: SubOrder,
     action: Action,
@@ -385,7 +397,9 @@ def _take_back(
     turn(session, viewer, ticket, order, Turn.RECALL, action, now, why=why, **detail)
 
 
-def _nobody_left(session: Session, viewer: Viewer, ticket: Ticket, action: Action, now: datetime) -> None:
+def nobody_left(
+    session: Session, viewer: Viewer | None, ticket: Ticket, action: Action, now: datetime
+) -> None:
     """With the last share gone the ticket is to be sorted again."""
     if ticket.state == State.HANDLING and not _live(session, ticket):
         step(session, viewer, ticket, Event.RECALL, action, now)

@@ -1,8 +1,8 @@
 """The life of a sealed matter: sealed, handed over to those who must act, read by who holds the role.
 
 Who took the call, was offered it or wrote it down loses sight of it when it is handed over: by her own
-word, by a discipline officer's, or by the clock. A matter is a call with its tickets. Looks at it are
-cases/looks.py, its unsealing is cases/unsealing.py.
+word, by a discipline officer's, or by the clock. A matter is a call with its tickets. How a ticket becomes
+sealed is cases/sealing.py, looks at it are cases/looks.py, its unsealing is cases/unsealing.py.
 """
 
 from collections.abc import Collection
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, String, and_, delete, exists, func, litera
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
-from cases import journal, known, ticket_numbers
+from cases import journal
 from cases.errors import HandedOver, NotVisible, Refused
 from cases.logins import viewer_of
 from cases.permissions import Action, demand, rule
@@ -38,13 +38,6 @@ class Matter:
 
     calls: frozenset[str]
     tickets: frozenset[int]
-
-
-def seal_ticket(session: Session, ticket: Ticket) -> None:
-    """An ordinary ticket is sealed: it gets another number, and its caller is remembered no more by it."""
-    ticket.sealed = True
-    ticket_numbers.draw_anew(session, ticket)
-    known.unfeed(session, ticket)
 
 
 # -- handing over ---------------------------------------------------------------------------------

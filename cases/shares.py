@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cases import dispatch, sealing
 from cases.deadlines import load_calendar, order_due, restarted
 from cases.permissions import Action
 from cases.states import GONE, OWED, Order, Turn
@@ -45,8 +46,13 @@ def finish(session: Session, viewer: Viewer, ticket: Ticket, action: Action, now
 def redo(
     session: Session, viewer: Viewer, ticket: Ticket, action: Action, policy: Policy, now: datetime
 ) -> int:
-    """Every unit that had replied acts again, with a new clock and its old words; returns how many."""
-    again = [each for each in of(session, ticket, lock=True) if each.state in (Order.REPLIED, Order.DONE)]
+    """Every unit that had replied acts again, with a new clock and its old words; returns how many.
+
+    Of a ticket that was sealed since, those that see it no more are not asked, and have it no more.
+    """
+    blind = sealing.unseeing(session, ticket)
+    had = [each for each in of(session, ticket, lock=True) if each.state in (Order.REPLIED, Order.DONE)]
+    again = [each for each in had if each.unit_id not in blind]
     calendar = load_calendar(session) if again else None
     for share in again:
         assert calendar is not None
@@ -55,6 +61,7 @@ def redo(
         share.due_at, share.due_rule, share.due_provisional = due.at, due.rule, due.provisional
         share.redone += 1
         share.replied_at = share.replied_by = share.ended_at = None
+    dispatch.withdraw(session, viewer, ticket, blind, action, now, "sealed")
     return len(again)
 
 

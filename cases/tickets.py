@@ -16,7 +16,8 @@ from cases.deadlines import deadline, load_calendar, restarted
 from cases.errors import Conflict, Refused
 from cases.looks import note_sealed
 from cases.permissions import Action, demand, rule
-from cases.sealed import listeners, missing_call, missing_ticket, seal_ticket
+from cases.sealed import listeners, missing_call, missing_ticket
+from cases.sealing import seal
 from cases.search import Search, newest, unlisted
 from cases.states import OPEN, PROMISED, State
 from cases.ticket_form import TicketForm, check, contact, title_of
@@ -133,8 +134,9 @@ def change_ticket(
         raise Conflict(theirs=ticket, yours=form)
     typed = _typed(form, policy) | {"accused_unit_id": _accused_unit(session, form, ticket)}
     changed = sorted(field for field, value in typed.items() if getattr(ticket, field) != value)
+    now = datetime.now(UTC)
     if not ticket.sealed and (form.sealed or ("kind" in changed and policy.kind(form.kind).sealed)):
-        seal_ticket(session, ticket)  # before it says anything else: what it said so far is taken back
+        seal(session, viewer, ticket, now)  # before it says anything else: what it said so far is taken back
     for field in changed:
         setattr(ticket, field, typed[field])
     if not ticket.sealed and set(known.NEW) & set(changed):
@@ -145,7 +147,7 @@ def change_ticket(
         ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
         shares.restart(session, viewer, ticket, Action.WRITE_TICKETS, policy, calendar)
     _touch(session, viewer, ticket, "ticket.changed", fields=changed)
-    dispatch.withdraw_from_accused(session, viewer, ticket, datetime.now(UTC))
+    dispatch.withdraw_from_accused(session, viewer, ticket, now)
     _seal_or_tell(session, viewer, ticket, policy)
     return ticket
 
@@ -284,7 +286,7 @@ def _seal_or_tell(session: Session, viewer: Viewer, ticket: Ticket, policy: Poli
     name(session, viewer.person_id, "saved", ticket_id=ticket.id)
     calls = session.scalars(select(TicketCall.call_id).where(TicketCall.ticket_id == ticket.id)).all()
     for call_id in calls:
-        seal_call(session, call_id, policy)
+        seal_call(session, call_id, policy, viewer)
         name(session, viewer.person_id, "saved", call_id=call_id)
     session.flush()
     for person_id in listeners(session, ticket):

@@ -101,7 +101,7 @@ def audit(
         _approve(session, viewer, ticket, closing, policy, now)
         return ticket
     step(session, viewer, ticket, Event.SEND_BACK, Action.DECIDE, now, closing=closing.id)
-    shares.redo(session, viewer, ticket, Action.DECIDE, policy, now)
+    shares.redo(session, viewer, ticket, policy.handling.redo.sent_back, Action.DECIDE, policy, now)
     dispatch.nobody_left(session, viewer, ticket, Action.DECIDE, now)
     outbox.put(session, "closing.sent_back", {"ticket_id": ticket.id, "closing_id": closing.id})
     return ticket

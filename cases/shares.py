@@ -6,12 +6,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import dispatch, sealing
-from cases.deadlines import load_calendar, order_due, restarted
+from cases.deadlines import limit_due, load_calendar, order_due, restarted
 from cases.permissions import Action
 from cases.states import GONE, OWED, Order, Turn
 from cases.steps import tell, turn
+from routing.handling import Again
 from routing.policy import Policy
-from routing.working_time import Calendar
+from routing.working_time import Calendar, Due
 from storage import outbox
 from storage.tables import Ticket
 from storage.viewer import Viewer
@@ -44,25 +45,43 @@ def finish(session: Session, viewer: Viewer, ticket: Ticket, action: Action, now
 
 
 def redo(
-    session: Session, viewer: Viewer, ticket: Ticket, action: Action, policy: Policy, now: datetime
+    session: Session,
+    viewer: Viewer,
+    ticket: Ticket,
+    again: Again,
+    action: Action,
+    policy: Policy,
+    now: datetime,
 ) -> int:
-    """Every unit that had replied acts again, with a new clock and its old words; returns how many.
+    """Every unit that had replied acts again, by the deadline that `again` gives and with its old words;
+    returns how many.
 
     Of a ticket that was sealed since, those that see it no more are not asked, and have it no more.
     """
     blind = sealing.unseeing(session, ticket)
     had = [each for each in of(session, ticket, lock=True) if each.state in (Order.REPLIED, Order.DONE)]
-    again = [each for each in had if each.unit_id not in blind]
-    calendar = load_calendar(session) if again else None
-    for share in again:
-        assert calendar is not None
+    asked, calendar = [each for each in had if each.unit_id not in blind], load_calendar(session)
+    for share in asked:
         turn(session, viewer, ticket, share, Turn.REDO, action, now)
-        due = order_due(now, ticket, policy, calendar)
+        due = _due_again(share, ticket, again, policy, calendar, now)
         share.due_at, share.due_rule, share.due_provisional = due.at, due.rule, due.provisional
         share.redone += 1
         share.replied_at = share.replied_by = share.ended_at = None
     dispatch.withdraw(session, viewer, ticket, blind, action, now, "sealed")
-    return len(again)
+    return len(asked)
+
+
+def _due_again(
+    share: SubOrder, ticket: Ticket, again: Again, policy: Policy, calendar: Calendar, now: datetime
+) -> Due:
+    """What an urgent matter or a short limit leaves less time for is due by that, also when done again."""
+    whole = order_due(now, ticket, policy, calendar)
+    given = limit_due(now, again.limit, policy, calendar) if again.limit else None
+    short = min(whole, given, key=lambda due: due.at) if given else None
+    if again.deadline != "kept" or share.due_at is None:
+        return short or whole
+    had = Due(share.due_at, share.due_provisional, share.due_rule)
+    return max(had, short, key=lambda due: due.at) if short else had
 
 
 def restart(

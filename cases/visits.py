@@ -202,11 +202,12 @@ _ANSWERS = ("true", "contacted", "solved")
 def _handle_again(
     session: Session, viewer: Viewer, ticket: Ticket, visit: Visit, policy: Policy, now: datetime
 ) -> None:
-    """By the units that had it, with a new deadline; without any it is sorted anew. Supervision hears."""
+    """By the units that had it, else it is sorted anew. The caller is promised anew, supervision hears."""
     step(session, viewer, ticket, Event.DISSATISFY, Action.VISIT, now, visit=visit.id)
     ticket.redone += 1
     ticket.waits_until = ticket.visit_due_at = None
-    if shares.redo(session, viewer, ticket, Action.VISIT, policy, now):
+    again = policy.handling.redo.dissatisfied
+    if shares.redo(session, viewer, ticket, again, Action.VISIT, policy, now):
         new_deadline(session, ticket, policy, now)
     else:
         begin_again(session, viewer, ticket, Event.RECALL, Action.VISIT, policy, now)

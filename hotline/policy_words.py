@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cases.deadlines import deadline, level_at, limit_due, say_limit, say_rule
-from routing.handling import SUBJECTS, Level
+from routing.handling import SUBJECTS, Again, Level
 from routing.policy import Policy
 from routing.terms import Limit
 from routing.working_time import Calendar, Due
@@ -142,12 +142,19 @@ def _handling(policy: Policy, language: str) -> Table:
             table.add_row(name, str(value))
     for urgency, limit in policy.handling.progress_every.items():
         table.add_row(f"progress_every.{urgency}", say_limit(limit, language))
+    for why, again in policy.handling.redo:
+        table.add_row(f"redo.{why}", _again(again, language))
     for each in policy.handling.extensions:
         law = ", by law" if each.needs_law else ""
         table.add_row(f"extension {each.code}", f"+ {say_limit(each, language)}, {each.most}×{law}")
     for decision, role in policy.decisions.items():
         table.add_row(f"decides {decision}", role)
     return table
+
+
+def _again(again: Again, language: str) -> str:
+    limit = say_limit(again.limit, language) if again.limit else ""
+    return f"{again.deadline}{', at least' * bool(again.deadline == 'kept' and limit)} {limit}".strip()
 
 
 def _ladders(policy: Policy, language: str) -> Table:

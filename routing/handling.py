@@ -85,6 +85,32 @@ class Level(Model):
         return self
 
 
+class Again(Model):
+    """How long a unit has for a share that it does once more: the whole limit `anew`; so much as `limit`
+    says, `within`; the deadline that it had, `kept`, but at least the `limit`, if one is named.
+
+    Counted from when it is sent back. No `limit` gives more than the whole one anew.
+    """
+
+    deadline: Literal["anew", "kept", "within"]
+    limit: Limit | None = None
+
+    @model_validator(mode="after")
+    def _a_limit_where_it_counts(self) -> Self:
+        if self.deadline == "within" and self.limit is None:
+            raise ValueError('name the `limit` with the deadline "within"')
+        if self.deadline == "anew" and self.limit is not None:
+            raise ValueError('name a `limit` with the deadline "within" or "kept", and not with "anew"')
+        return self
+
+
+class Redo(Model):
+    """Why a unit does its share once more: the audit sent the closing back, the caller is not satisfied."""
+
+    sent_back: Again
+    dissatisfied: Again
+
+
 class Handling(Model):
     acknowledge: Limit  # 签收
     objection_window: Limit  # from the sending on; then the unit keeps it
@@ -95,6 +121,7 @@ class Handling(Model):
     visit_within: Limit  # from the approved closing on
     visit_attempts: int = Field(3, ge=1, le=10)
     visit_retry: Limit
+    redo: Redo
     progress_every: dict[Urgency, Limit] = Field(default_factory=dict)
     instruction: Limit  # from a leader's word on
     supervision: Limit

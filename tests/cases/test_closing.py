@@ -1,7 +1,7 @@
 """The closing form by who leads, its audit by somebody else, and what follows."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -167,14 +167,31 @@ def test_a_form_that_is_sent_back_has_a_remark_and_the_units_act_again(
         )
         (order,) = shares.of(session, ticket)
         assert (ticket.state, order.state, order.redone) == (State.HANDLING, "taken", 1)
-        assert order.due_at is not None
-        assert order.due_at > later
         assert (order.replied_at, order.account) == (None, REPLY.account)
         assert ticket.due_at == due  # what the caller was promised stays
         assert "closing.sent_back" in kinds(session)
         orders.reply(session, office.clerk, order.id, REPLY, office.policy, later)
         closing.submit(session, office.clerk, ticket.number, REPLY, office.policy, later)
         assert [each.decision for each in closing.forms(session, ticket)] == ["", "sent_back"]
+
+
+@pytest.mark.parametrize(
+    ("urgency", "day", "due"),
+    [
+        ("normal", 22, None),  # what it had
+        ("normal", 16 + 30, datetime(2026, 10, 21, 15, 59, 59, tzinfo=UTC)),  # over: three working days
+        ("critical", 22, datetime(2026, 9, 22, 6, 0, tzinfo=UTC)),  # no more than the two hours of its kind
+    ],
+)
+def test_what_is_sent_back_is_due_as_the_policy_says(
+    database: Database, office: Office, urgency: str, day: int, due: datetime | None
+) -> None:
+    with database.session() as session:
+        ticket = office.into(session, State.REVIEW, replace(FORM, urgency=urgency))
+        (order,) = shares.of(session, ticket)
+        had, at = order.due_at, LATER + timedelta(days=day - 18)  # from the 18th of September
+        closing.audit(session, office.reviewer, ticket.number, "send_back", "未说明原因", office.policy, at)
+        assert order.due_at == (due or had)
 
 
 def test_two_who_audit_at_once_are_told_apart_by_the_version(database: Database, office: Office) -> None:

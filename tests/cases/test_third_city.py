@@ -176,6 +176,10 @@ def test_a_whole_case_goes_by_its_own_deciders_grades_and_grounds(
         with database.session() as session:
             return session.scalars(select(Ticket.state).where(Ticket.number == number)).one()
 
+    def due() -> str:
+        with database.session() as session:
+            return local(session.scalars(select(SubOrder.due_at).where(SubOrder.id == share.id)).one(), third)
+
     form = replace(DEMAND, contact_number="13812345678")
     number = town("agent", save_ticket, form, None, third, FRIDAY).number
     (share,) = town("dispatcher", dispatch.send, number, [Share("customs")], third, FRIDAY)
@@ -190,6 +194,10 @@ def test_a_whole_case_goes_by_its_own_deciders_grades_and_grounds(
         town("reviewer", rulings.rule_extension, share.id, True, "", third, FRIDAY)
     given = town("dispatcher", rulings.rule_extension, share.id, True, "", third, FRIDAY)
     assert local(given.due_after, third) == "2026-10-08 23:59"  # ten days on it is a holiday
+    town("port", orders.reply, share.id, REPLY, third, FRIDAY)
+    town("port", closing.submit, number, REPLY, third, FRIDAY)
+    town("dispatcher", closing.audit, number, "send_back", "哪个泊位？", third, FRIDAY)
+    assert due() == "2026-09-20 11:00"  # within two working hours
     for grade, after in (("bad", State.HANDLING), ("good", State.DONE)):
         town("port", orders.reply, share.id, REPLY, third, FRIDAY)
         town("port", closing.submit, number, REPLY, third, FRIDAY)
@@ -199,6 +207,7 @@ def test_a_whole_case_goes_by_its_own_deciders_grades_and_grounds(
         said = replace(PLEASED, satisfied=grade, words="还在等泊位。")
         town("visitor", visits.record, number, said, third, FRIDAY)
         assert state() == after
+        assert due() == "2026-09-20 11:00"  # kept, though the caller is not content
     with database.session() as session:
         ticket = session.scalars(select(Ticket)).one()
         assert (ticket.first_satisfied, ticket.satisfied, ticket.redone) == ("bad", "good", 1)

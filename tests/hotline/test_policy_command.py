@@ -158,6 +158,7 @@ def test_show_says_what_is_in_it(run: Run) -> None:
     told = run("show", MIANYANG).stdout
     for words in ("962299", "情况复杂", "complex: 30日", "乱收费", "15个工作日", "逾期报批", "[retention]"):
         assert words in told
+    assert "kept, at least 3个工作日" in told
     assert "Arbitrary charges" in run("show", MIANYANG, "--en").stdout
     data = json.loads(run("show", THIRD, "--json").stdout)
     assert data["handling"]["many_units"] == 2 and data["ladders"]["order"][1]["code"] == "horn"

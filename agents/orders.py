@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
-from sqlalchemy import select
+from sqlalchemy import String, cast, exists, or_, select
 from sqlalchemy.orm import Session
 
 from agents.people import names_of
@@ -27,7 +27,7 @@ from routing.handling import Extension
 from routing.policy import Policy
 from routing.working_time import Calendar, Due
 from storage.staff import Unit
-from storage.tables import Ticket
+from storage.tables import Journal, Ticket
 from storage.viewer import Role, Viewer
 from storage.work import SubOrder, TicketNote, UnitRequest
 from web.login import needs, services
@@ -115,8 +115,7 @@ class Shown:
 @ticket_part("orders")
 def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict[str, Any]:
     """What a ticket's page says of the units' shares, what came back with those that she may know of."""
-    mine = select(SubOrder).where(SubOrder.ticket_id == ticket.id)
-    found = list(session.scalars(mine.order_by(SubOrder.sent_at, SubOrder.id)))
+    found = _ever(session, ticket)
     seen = [order for order in found if _is_told(who, order) or order.state not in GONE]
     names = {unit.id: unit for unit in units.everyone(session)} if seen else {}
     is_hers = bool(seen) and reaches(session, who, Action.HANDLE, ticket)
@@ -137,6 +136,20 @@ def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict
         if reaches(session, who, Action.DECIDE, ticket)
         else set(),
     }
+
+
+def _ever(session: Session, ticket: Ticket) -> list[SubOrder]:
+    """Those that units have or ever had, oldest first; not what was undone before any of them heard of it."""
+    undone = exists().where(
+        Journal.subject_kind == "ticket",
+        Journal.subject_id == cast(SubOrder.ticket_id, String),
+        Journal.act == "order.recall",
+        Journal.detail["order"].astext == cast(SubOrder.id, String),
+        Journal.detail["why"].astext == "undone",
+    )
+    had = or_(SubOrder.state != Order.RECALLED, SubOrder.redone > 0, ~undone)
+    mine = select(SubOrder).where(SubOrder.ticket_id == ticket.id, had)
+    return list(session.scalars(mine.order_by(SubOrder.sent_at, SubOrder.id)))
 
 
 def _in_order(shares: list[Shown]) -> list[Shown]:
@@ -193,9 +206,7 @@ def _share(
     plain["object_until"] = orders.objection_until(order, policy, calendar)
     if ticket.state != State.HANDLING:
         return Shown(**plain)
-    last = max((note.at for note in notes if note.kind == "progress"), default=None)
-    due = orders.progress_due(ticket, order, last, policy, calendar)
-    plain["progress_due"] = due.at if due else None
+    plain["progress_due"] = orders.next_note(ticket, order, policy, calendar)
     return Shown(**plain | _forms(session, who, ticket, order, above, names, policy, calendar))
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from cases.deadlines import load_calendar
-from cases.escalation import ROWS, moments, reached
+from cases.escalation import ROWS, reached, schedule
 from cases.states import OPEN, State
 from routing.handling import Level, Subject
 from routing.policy import Policy
@@ -37,30 +37,34 @@ def _of(session: Session, subject: Subject, policy: Policy, now: datetime, limit
     if not rows:
         return 0
     calendar = load_calendar(session)  # after the rows: what made them stale is in it
-    ladder = policy.ladders.get(subject, ())
     fired = _fired(session, subject, [row.id for row in rows])
-    known: dict[datetime, _Seen] = {}
+    waking = WAKING[subject]
+    known: dict[tuple[datetime, str], tuple[datetime, _Seen]] = {}
     quiet: list[dict[str, Any]] = []
     for row in rows:
-        timed = known.get(row.due)
-        if timed is None:
-            timed = known[row.due] = moments(row.due, ladder, policy, calendar)
+        asked = row.due, row.urgency
+        if asked not in known:
+            known[asked] = schedule(subject, *asked, policy, calendar)
+        due_at, timed = known[asked]
         found = reached(timed, row.since, now)
-        if row.open and all((row.id, level.code, row.due) in fired for level in found.levels):
-            quiet.append({"id": row.id, "next_at": found.next_at, "next_for": row.due, **_state(subject)})
+        if row.open and all((row.id, level.code, due_at) in fired for level in found.levels):
+            noted = {waking.next_at: found.next_at, waking.next_for: row.due}
+            quiet.append({"id": row.id, **noted, **_state(subject)})
     bulk.update_all(session, ROWS[subject], quiet)
     return len(quiet)
 
 
 def _query(subject: Subject) -> str:
-    """What has to be reckoned, locked. `open`: its case goes on, without which a share waits."""
+    """What has to be reckoned, locked. `open`: its case goes on, without which a share waits. `urgency`:
+    the case's, where it has a say."""
     waking = WAKING[subject]
     states = ", ".join(f"'{state}'" for state in sorted(OPEN))
-    case = f"SELECT state FROM ticket WHERE ticket.id = {waking.table}.ticket_id"  # noqa: S608 - ours
+    its = f"FROM ticket WHERE ticket.id = {waking.table}.ticket_id"
+    urgency = f"(SELECT urgency {its})" if subject == "progress" else "''"
     since = waking.since or "NULL::timestamptz"
-    goes_on = "true" if waking.table == "ticket" else f"({case}) IN ({states})"
+    goes_on = "true" if waking.table == "ticket" else f"(SELECT state {its}) IN ({states})"
     return (
-        f"SELECT id, {waking.due} AS due, {since} AS since, {goes_on} AS open"  # noqa: S608
+        f"SELECT id, {waking.due} AS due, {since} AS since, {goes_on} AS open, {urgency} AS urgency"  # noqa: S608
         f" FROM {waking.table} WHERE {waking.runs} AND {waking.stale}"
         f" ORDER BY id LIMIT :left FOR UPDATE OF {waking.table} SKIP LOCKED"
     )

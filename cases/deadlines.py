@@ -107,6 +107,17 @@ def limit_due(at: datetime, limit: Limit, policy: Policy, calendar: Calendar) ->
     return _due(Rule((Span.of(limit),), at.astimezone(UTC)), policy, calendar)
 
 
+def progress_due(since: datetime, urgency: str, policy: Policy, calendar: Calendar) -> Due | None:
+    """When the next note of progress is due that is awaited since then; None: the policy asks for none."""
+    every = policy.handling.progress_every.get(urgency)  # type: ignore[call-overload]
+    return limit_due(since, every, policy, calendar) if every else None
+
+
+def awaited(urgency: str, now: datetime) -> datetime | None:
+    """What a share's `progress_at` becomes when its unit sets out, or has told how far it is."""
+    return now if urgency != "normal" else None
+
+
 def extended(due_at: datetime, rule: str, by: Limit, policy: Policy, calendar: Calendar) -> Due:
     """A deadline that gets more time, counted from where it is; the rule tells of both."""
     more = limit_due(due_at, by, policy, calendar)

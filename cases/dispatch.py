@@ -11,7 +11,7 @@ from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from cases import units
-from cases.deadlines import deadline, load_calendar, order_due
+from cases.deadlines import awaited, deadline, load_calendar, order_due
 from cases.errors import Conflict, NotVisible, Refused
 from cases.permissions import Action
 from cases.states import Event, Order, State, Turn, after
@@ -105,6 +105,7 @@ def send(
         order.designated = unit.id in bound
         order.sent_at, order.sent_by = now, viewer.person_id
         order.due_at, order.due_rule, order.due_provisional = due.at, due.rule, due.provisional
+        order.progress_at = awaited(ticket.urgency, now)
         session.add(order)
         session.flush()
         owed = {"ticket_id": ticket.id, "order_id": order.id}

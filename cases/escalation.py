@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, load_only
 
 from cases import instructions, journal, supervision
-from cases.deadlines import level_at
+from cases.deadlines import level_at, progress_due
 from cases.states import OPEN, State
 from routing.handling import Level, Subject
 from routing.policy import Policy
@@ -33,12 +33,21 @@ ROWS: dict[Subject, type[Deadline]] = {
     "ticket": Ticket,
     "visit": Ticket,
     "order": SubOrder,
+    "progress": SubOrder,
     "instruction": Instruction,
     "supervision": Supervision,
 }
 ASKED_AGAIN = timedelta(hours=1)  # a share or a supervision of a case that is over, which may be reopened
 _OF_A_TICKET = load_only(
-    *(Ticket.id, Ticket.state, Ticket.sealed, Ticket.due_at, Ticket.visit_due_at, Ticket.created_at),
+    *(
+        Ticket.id,
+        Ticket.state,
+        Ticket.sealed,
+        Ticket.urgency,
+        Ticket.due_at,
+        Ticket.visit_due_at,
+        Ticket.created_at,
+    ),
     *(Ticket.urged, Ticket.next_at, Ticket.next_for, Ticket.next_in),
 )
 
@@ -60,6 +69,22 @@ def moments(
     """When each level of a ladder comes, lowest first."""
     timed = [(level_at(due_at, level, policy, calendar), level) for level in ladder]
     return sorted(timed, key=itemgetter(0))  # stable: of one moment, the later in the policy is the higher
+
+
+def schedule(
+    subject: Subject, kept: datetime, urgency: str, policy: Policy, calendar: Calendar
+) -> tuple[datetime, list[tuple[datetime, Level]]]:
+    """The deadline of which a row has `kept` a moment, and its ladder's `moments`.
+
+    Of progress that moment is the last note's; where the policy asks for none, no level comes.
+    """
+    due_at = kept
+    if subject == "progress":
+        due = progress_due(kept, urgency, policy, calendar)
+        if due is None:
+            return kept, []
+        due_at = due.at
+    return due_at, moments(due_at, policy.ladders.get(subject, ()), policy, calendar)
 
 
 def reached(timed: Sequence[tuple[datetime, Level]], since: datetime | None, now: datetime) -> Reached:
@@ -92,7 +117,7 @@ def reckon_anew(session: Session) -> None:
         session.execute(
             update(table)
             .where(text(f"{waking.runs} AND NOT {waking.stale}"))
-            .values(next_for=None)
+            .values({waking.next_for: None})
             .execution_options(synchronize_session=False)
         )
 
@@ -100,6 +125,7 @@ def reckon_anew(session: Session) -> None:
 def take_up(session: Session, policy: Policy) -> None:
     """At the clock's start: ladders that are not those of the start before are reckoned by anew."""
     told = ";".join(f"{name}={ladder!r}" for name, ladder in sorted(policy.ladders.items()))
+    told += f";{policy.handling.progress_every!r}"
     mark = sha256(told.encode()).hexdigest()[:16]
     last = (
         select(Journal.detail["mark"].astext)
@@ -138,7 +164,7 @@ def queries(subject: Subject) -> tuple[str, str]:
     asked = f"SELECT id FROM {waking.table} WHERE {waking.runs} AND "  # noqa: S608 - words of ours
     taken = " LIMIT :left FOR UPDATE SKIP LOCKED"
     return (
-        f"{asked}next_at <= :now ORDER BY next_at, id{taken}",
+        f"{asked}{waking.next_at} <= :now ORDER BY {waking.next_at}, id{taken}",
         f"{asked}{waking.stale} ORDER BY id{taken}",
     )
 
@@ -170,29 +196,24 @@ def _look(
     now: datetime,
 ) -> None:
     """Fire what is due of one deadline, and note when to look again."""
-    due_at = row.visit_due_at if subject == "visit" and isinstance(row, Ticket) else row.due_at
-    assert due_at is not None, "WAKING asks for rows that have one"
-    row.next_for = due_at
+    waking = WAKING[subject]
+    kept = getattr(row, waking.due)
+    assert kept is not None, "WAKING asks for rows that have one"
+    setattr(row, waking.next_for, kept)
     if isinstance(row, Ticket):
         row.next_in = row.state
     if isinstance(row, SubOrder | Supervision) and ticket.state not in OPEN:
-        row.next_at = now + ASKED_AGAIN
+        setattr(row, waking.next_at, now + ASKED_AGAIN)
         return
-    timed = moments(due_at, policy.ladders.get(subject, ()), policy, calendar)
-    found = reached(timed, _since(subject, row), now)
-    row.next_at = found.next_at
+    due_at, timed = schedule(subject, kept, ticket.urgency, policy, calendar)
+    found = reached(timed, getattr(row, waking.since) if waking.since else None, now)
+    setattr(row, waking.next_at, found.next_at)
     for level in found.levels:
         told = level is found.levels[-1]
         if (rung_id := _fire(session, subject, ticket, row.id, level, due_at, now, told)) is not None:
-            _do(session, level, ticket, row, policy, calendar, now, told)
+            _do(session, subject, level, ticket, row, policy, calendar, now, told)
             if told:
                 outbox.put(session, "rung", {"rung_id": rung_id}, now)
-
-
-def _since(subject: Subject, row: Deadline) -> datetime | None:
-    """When its clock began to run; None: let all levels come."""
-    column = WAKING[subject].since
-    return getattr(row, column) if column else None
 
 
 def _fire(
@@ -218,6 +239,7 @@ def _fire(
 
 def _do(
     session: Session,
+    subject: Subject,
     level: Level,
     ticket: Ticket,
     row: Deadline,
@@ -233,7 +255,8 @@ def _do(
         ):  # there the rung tells the visitors: no unit owes
             supervision.urge_by_clock(session, ticket, row if isinstance(row, SubOrder) else None, now)
         case "supervise":
-            supervision.supervise_by_itself(session, ticket, supervision.LATE, policy, calendar, now)
+            ground = supervision.SILENT if subject == "progress" else supervision.LATE
+            supervision.supervise_by_itself(session, ticket, ground, policy, calendar, now)
         case "report":
             own = row.leader_id if isinstance(row, Instruction) else None
             instructions.report_by_clock(session, ticket, policy, now, own)

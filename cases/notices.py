@@ -270,7 +270,7 @@ def _of_rung(session: Session, rung: Rung | None, policy: Policy) -> Subject | N
     if rung is None or ticket is None:
         return None
     levels = {each.code: each for each in policy.ladders.get(rung.subject_kind, ())}  # type: ignore[call-overload]
-    order = session.get(SubOrder, rung.subject_id) if rung.subject_kind == "order" else None
+    order = session.get(SubOrder, rung.subject_id) if rung.subject_kind in ("order", "progress") else None
     return Subject(ticket, order, level=levels[rung.level])
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_
 from sqlalchemy.orm import Session, aliased, defer
 
 from cases import units
 from cases.deadlines import load_calendar
 from cases.looks import note_sealed
-from cases.orders import progress_due
+from cases.orders import next_note
 from cases.permissions import Action, Scope, cell
 from cases.states import OWED, Order, State
 from cases.visible import visible_tickets
@@ -23,7 +23,7 @@ from routing.policy import Policy
 from storage.staff import Unit
 from storage.tables import Ticket
 from storage.viewer import Viewer
-from storage.work import SubOrder, TicketNote, UnitRequest
+from storage.work import SubOrder, UnitRequest
 
 SOON = timedelta(hours=24)
 OWN_ACT = ("to_take", "in_hand")  # disjoint, and what she herself has to do: the badge
@@ -87,12 +87,11 @@ def tray(
         .order_by(SubOrder.due_at.nulls_last(), SubOrder.id)
     )
     rows: list[Any] = list(session.execute(query.limit(limit).offset(offset)))
-    last = _last_notes(session, [order.id for _, order, _, _ in rows])
     calendar = load_calendar(session)
-    found = []
-    for ticket, order, unit, passed_by in rows:
-        due = progress_due(ticket, order, last.get(order.id), policy, calendar)
-        found.append(Line(order, ticket, unit, passed_by, due.at if due else None))
+    found = [
+        Line(order, ticket, unit, passed_by, next_note(ticket, order, policy, calendar))
+        for ticket, order, unit, passed_by in rows
+    ]
     note_sealed(session, viewer, Action.HANDLE, "ticket", (each.ticket for each in found))
     return found
 
@@ -120,14 +119,3 @@ def _entered() -> ColumnElement[bool]:
     """Of a unit without accounts; what a unit passed down is entered by that unit."""
     nobody = ~units.clerks_of(SubOrder.unit_id).exists()
     return and_(or_(SubOrder.way.in_(("phone", "paper")), nobody), SubOrder.parent_id.is_(None))
-
-
-def _last_notes(session: Session, orders: list[int]) -> dict[int, datetime]:
-    notes = select(TicketNote.order_id, func.max(TicketNote.at)).where(
-        TicketNote.order_id.in_(orders), TicketNote.kind == "progress"
-    )
-    return {
-        order_id: at
-        for order_id, at in session.execute(notes.group_by(TicketNote.order_id))
-        if order_id is not None
-    }

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from cases import units
-from cases.deadlines import limit_due, load_calendar
+from cases.deadlines import awaited, limit_due, load_calendar, progress_due
 from cases.errors import NotVisible, Refused
 from cases.order_reply import Reply, checked
 from cases.permissions import Action
@@ -73,24 +73,23 @@ def reply(
 
 
 def note_progress(session: Session, viewer: Viewer, order_id: int, text: str, now: datetime) -> TicketNote:
-    """How far it is. Urgent matters ask for it at the policy's rhythm: progress_due."""
+    """How far it is. Urgent matters ask for it at the policy's rhythm: next_note."""
     ticket, order = hers(session, viewer, order_id, None, text)
     at_work(order)
     check_text("text", text)
     note = note_on(session, viewer, order, "progress", text, now)
+    order.progress_at = awaited(ticket.urgency, now)
     told = {"order": order.id, "unit": order.unit_id, "note": note.id}
     tell(session, viewer, ticket, "order.progress", Action.HANDLE, **told)
     return note
 
 
-def progress_due(
-    ticket: Ticket, order: SubOrder, last: datetime | None, policy: Policy, calendar: Calendar
-) -> Due | None:
-    """When the next note is due, `last` being the time of the one before; None: none is asked for."""
-    every = policy.handling.progress_every.get(ticket.urgency)  # type: ignore[call-overload]
-    if every is None or order.state not in AT_WORK:
+def next_note(ticket: Ticket, order: SubOrder, policy: Policy, calendar: Calendar) -> datetime | None:
+    """When the next note of progress is due; None: none is asked for."""
+    if order.progress_at is None or order.state not in AT_WORK:
         return None
-    return limit_due(last or order.sent_at, every, policy, calendar)
+    due = progress_due(order.progress_at, ticket.urgency, policy, calendar)
+    return due.at if due else None
 
 
 def below(session: Session, order: SubOrder) -> list[SubOrder]:

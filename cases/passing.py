@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import units
+from cases.deadlines import awaited
 from cases.errors import NotAllowed, Refused
 from cases.orders import LONGEST, at_work, check_text, hers, lapse, note_on, taken
 from cases.permissions import Action
@@ -57,6 +58,7 @@ def pass_down(
     child.way = "web" if units.has_clerks(session, unit.id) else "phone"
     child.sent_at, child.sent_by = now, viewer.person_id
     child.due_at, child.due_rule, child.due_provisional = order.due_at, order.due_rule, order.due_provisional
+    child.progress_at = awaited(ticket.urgency, now)
     session.add(child)
     session.flush()
     told = {"order": child.id, "above": order.id, "unit": unit.id}
@@ -126,6 +128,7 @@ def _redo(
 ) -> None:
     turn(session, viewer, ticket, order, Turn.REDO, Action.HANDLE, now, **detail)
     order.redone += 1
+    order.progress_at = awaited(ticket.urgency, now)
     order.ended_at = order.replied_at = order.replied_by = None
 
 

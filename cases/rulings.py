@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, case, func, or_, select
 from sqlalchemy.orm import Session, defer
 
 from cases import units
-from cases.deadlines import extended, limit_due, load_calendar
+from cases.deadlines import awaited, extended, limit_due, load_calendar
 from cases.errors import Conflict, Refused
 from cases.joining import owe_caller
 from cases.looks import note_sealed
@@ -52,6 +52,7 @@ def rule_objection(
         _decide(request, viewer, "refused", remark, now)
         order.designated = True
         order.taken_at = order.taken_at or now
+        order.progress_at = awaited(ticket.urgency, now)
         turn(session, viewer, ticket, order, Turn.OVERRULE, Action.DECIDE, now, request=request.id)
     else:
         _decide(request, viewer, "granted", remark, now)

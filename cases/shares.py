@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import dispatch, sealing
-from cases.deadlines import limit_due, load_calendar, order_due, restarted
+from cases.deadlines import awaited, limit_due, load_calendar, order_due, restarted
 from cases.permissions import Action
 from cases.states import GONE, OWED, Order, Turn
 from cases.steps import tell, turn
@@ -66,6 +66,7 @@ def redo(
         due = _due_again(share, ticket, again, policy, calendar, now)
         share.due_at, share.due_rule, share.due_provisional = due.at, due.rule, due.provisional
         share.redone += 1
+        share.progress_at = awaited(ticket.urgency, now)
         share.replied_at = share.replied_by = share.ended_at = None
     dispatch.withdraw(session, viewer, ticket, blind, action, now, "sealed")
     return len(asked)
@@ -85,11 +86,18 @@ def _due_again(
 
 
 def restart(
-    session: Session, viewer: Viewer, ticket: Ticket, action: Action, policy: Policy, calendar: Calendar
+    session: Session,
+    viewer: Viewer,
+    ticket: Ticket,
+    action: Action,
+    policy: Policy,
+    calendar: Calendar,
+    now: datetime,
 ) -> None:
     """The ticket's kind, category, urgency or limit is another: what units owe is due by that, as if it had
-    been sent so. Each unit whose deadline moves is told."""
+    been sent so. Each unit whose deadline moves is told; word of an urgent matter is awaited from now on."""
     for share in owed(of(session, ticket, lock=True)):
+        share.progress_at = awaited(ticket.urgency, share.progress_at or now)
         old, due = share.due_at, restarted(share.due_rule, share.sent_at, ticket, policy, calendar)
         share.due_at, share.due_rule, share.due_provisional = due.at, due.rule, due.provisional
         if old == due.at:

@@ -22,7 +22,7 @@ from storage.viewer import Viewer
 from storage.work import SubOrder, Supervision, TicketNote
 
 LONGEST = 2000  # characters of anything written to a unit or a leader
-LATE = "late"  # the ground of a supervision that the clock begins
+LATE, SILENT = "late", "silent"  # grounds of supervisions that the clock begins
 
 
 def urge(

@@ -145,7 +145,7 @@ def change_ticket(
         calendar = load_calendar(session)
         due = restarted(ticket.due_rule, ticket.sent_at or ticket.created_at, ticket, policy, calendar)
         ticket.due_at, ticket.due_rule, ticket.due_provisional = due.at, due.rule, due.provisional
-        shares.restart(session, viewer, ticket, Action.WRITE_TICKETS, policy, calendar)
+        shares.restart(session, viewer, ticket, Action.WRITE_TICKETS, policy, calendar, now)
     _touch(session, viewer, ticket, "ticket.changed", fields=changed)
     dispatch.withdraw_from_accused(session, viewer, ticket, now)
     _seal_or_tell(session, viewer, ticket, policy)

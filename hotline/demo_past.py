@@ -14,16 +14,18 @@ from sqlalchemy.orm import Session, UOWTransaction
 
 from cases import escalation, notices
 from cases.deadlines import hold_calendar
-from routing.policy import Policy
+from routing.hours import is_open
+from routing.policy import Line, Policy
 from routing.terms import Unit
-from routing.working_time import days_away
+from routing.working_time import days_away, on_the_clock
 from storage.tables import Journal, Outbox
 from storage.waking import WAKING
 
 OVERNIGHT, EVERY_HOUR = timedelta(hours=12), timedelta(hours=1)
+LATELY = timedelta(hours=4)
 _AT = re.compile(r"(?P<minutes>\d+)m|(?P<days>\d+)(/(?P<quick>\d+))?(?P<unit>[dc]) (?P<clock>\d\d:\d\d)")
 _WAKES = " UNION ALL ".join(
-    f"SELECT min(next_at) AS at FROM {each.table} WHERE {each.runs}"  # noqa: S608 - words of ours
+    f"SELECT min({each.next_at}) AS at FROM {each.table} WHERE {each.runs}"  # noqa: S608 - words of ours
     for each in WAKING.values()
 )
 _NEXT = text(f"SELECT min(at) FROM ({_WAKES}) AS wakes")  # noqa: S608
@@ -44,7 +46,7 @@ class When:
 
     def __init__(self, session: Session, policy: Policy, now: datetime) -> None:
         self._calendar = hold_calendar(session)
-        self._zone = policy.zone
+        self._zone, self._hours = policy.zone, policy.hours
         self._now = now
         self._quick = policy.kinds[0].deadline.unit in (Unit.HOURS, Unit.WORKING_HOURS)
 
@@ -59,6 +61,22 @@ class When:
         today = self._now.astimezone(self._zone).date()
         day = days_away(today, count, unit, self._calendar, back=True)
         return datetime.combine(day, time.fromisoformat(found["clock"]), self._zone)
+
+    def rings(self, line: Line, at: datetime) -> bool:
+        """Whether somebody takes this line's calls then."""
+        return is_open(self._hours[line.hours], at, self._calendar, self._zone)
+
+    def lately(self, line: Line, at: datetime) -> tuple[datetime, datetime]:
+        """The last hours before then in which this line's calls were taken, four at most, of one day."""
+        day = at.astimezone(self._zone).date()
+        hours = self._hours[line.hours]
+        while True:
+            if hours.days == "all" or self._calendar.works(day):
+                begins = on_the_clock(day, hours.opens, self._zone)
+                ends = min(on_the_clock(day, hours.closes, self._zone), at)
+                if begins < ends:
+                    return max(begins, ends - LATELY), ends
+            day -= timedelta(days=1)
 
 
 class Past:

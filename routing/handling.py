@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from routing.terms import Clock, Code, Fault, Limit, Model, Reason, Words
 
 Urgency = Literal["urgent", "critical"]
-Subject = Literal["ticket", "order", "instruction", "supervision", "visit"]
+Subject = Literal["ticket", "order", "progress", "instruction", "supervision", "visit"]
 Decision = Literal["objection", "extension", "closing", "refusal"]
 Decider = Literal["dispatcher", "reviewer", "shift_leader"]
 Told = Literal["accepted", "done", "refused", "transferred", "progress"]
@@ -23,7 +23,7 @@ DECIDERS: dict[Decision, tuple[Decider, ...]] = {  # who may be named, being all
     "closing": ("dispatcher", "reviewer"),
     "refusal": ("dispatcher", "shift_leader"),
 }
-SUBJECTS: tuple[Subject, ...] = ("ticket", "order", "instruction", "supervision", "visit")
+SUBJECTS: tuple[Subject, ...] = ("ticket", "order", "progress", "instruction", "supervision", "visit")
 TOLD: frozenset[Told] = frozenset({"accepted", "done", "refused", "transferred", "progress"})
 PLACES = ("number", "date", "line", "unit")  # what a text to the caller may have put in
 
@@ -139,7 +139,7 @@ Texts = dict[Told, Words]
 Decisions = dict[Decision, Decider]
 Ladders = dict[Subject, tuple[Level, ...]]
 
-BY_ITSELF = frozenset({"late", "dissatisfied", "returned", "many_units", "instruction"})
+BY_ITSELF = frozenset({"late", "silent", "dissatisfied", "returned", "many_units", "instruction"})
 
 
 def unfit(handling: Handling, decisions: Decisions, ladders: Ladders, texts: Texts) -> Iterator[Fault]:

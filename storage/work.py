@@ -29,7 +29,7 @@ class SubOrder(Base):
             "due_at",
             postgresql_where=text("state IN ('sent', 'taken', 'objected')"),
         ),
-        *woken_by("order"),
+        *woken_by("order", "progress"),
         Index(
             "uq_sub_order_current",
             "ticket_id",
@@ -69,8 +69,11 @@ class SubOrder(Base):
     ended_at: Mapped[datetime | None]
     redone: Mapped[int] = mapped_column(server_default=text("0"))
     version: Mapped[int] = mapped_column(server_default=text("1"))
+    progress_at: Mapped[datetime | None]  # since when a note of progress is awaited: urgent matters alone
     next_at: Mapped[datetime | None]  # storage/waking.py
     next_for: Mapped[datetime | None]
+    progress_next_at: Mapped[datetime | None]
+    progress_next_for: Mapped[datetime | None]
 
 
 class UnitRequest(Base):
@@ -124,7 +127,7 @@ class Supervision(Base):
     )
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id"), index=True)
-    ground: Mapped[str]  # late | dissatisfied | returned | many_units | hard | instruction
+    ground: Mapped[str]  # late | silent | dissatisfied | returned | many_units | hard | instruction
     demand: Mapped[str] = mapped_column(Secret("supervision.demand"), server_default=EMPTY)
     due_at: Mapped[datetime | None]
     due_rule: Mapped[str] = mapped_column(server_default="")
@@ -251,7 +254,7 @@ class Rung(Base):
     __table_args__ = (UniqueConstraint("subject_kind", "subject_id", "level", "due_at"),)
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id"), index=True)
-    subject_kind: Mapped[str]  # ticket | order | instruction | supervision | visit: a ladder of the policy's
+    subject_kind: Mapped[str]  # a ladder of the policy's: ticket, order, progress, …
     subject_id: Mapped[int] = mapped_column(BigInteger)
     level: Mapped[str]  # a code of that ladder
     due_at: Mapped[datetime]

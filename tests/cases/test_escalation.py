@@ -1,10 +1,9 @@
 """Each level of a deadline is fired once and only once, whatever clocks, outages and moved deadlines do."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from cases.logins import viewer_of
 from cases.permissions import Action
 from cases.states import State
 from cases.visible import reaches
+from routing.handling import Subject
 from routing.policy import Policy
 from storage.database import Database
 from storage.staff import Person
@@ -31,8 +31,6 @@ from tests.cases.levels import AT_NINE, DAY, DUE, HOUR, fired, new_order, new_ti
 from tests.cases.test_units import Hire, hire
 
 __all__ = ["hire"]
-POLICY_FILE = Path(__file__).resolve().parents[2] / "policies" / "mianyang-962299.toml"
-SWEEPER = Path(__file__).with_name("sweeper.py")
 
 
 @pytest.fixture
@@ -286,14 +284,17 @@ def test_a_policy_with_another_ladder_is_taken_up_at_the_next_start(
 
 @dataclass
 class Slow:
-    """What must have been fired by now, kept by looking at everything each time."""
+    """What must have been fired by now of one ladder, kept by looking at everything each time."""
 
+    ladder: Subject
     due: datetime
-    fired: set[tuple[str, datetime]]
-    told: list[str]
+    fired: set[tuple[str, datetime]] = field(default_factory=set)
+    told: list[str] = field(default_factory=list)
 
     def look(self, policy: Policy, calendar: Any, now: datetime) -> None:
-        levels = [(level_at(self.due, each, policy, calendar), each.code) for each in policy.ladders["order"]]
+        levels = [
+            (level_at(self.due, each, policy, calendar), each.code) for each in policy.ladders[self.ladder]
+        ]
         over = [code for at, code in sorted(levels, key=lambda pair: pair[0]) if at <= now]
         if over and (over[-1], self.due) not in self.fired:
             self.told.append(over[-1])
@@ -304,6 +305,7 @@ MOVES = st.lists(
     st.one_of(
         st.tuples(st.just("pass"), st.integers(-9 * 24, 14 * 24)),  # hours; a clock may be set back
         st.tuples(st.just("move"), st.integers(-6, 12)),  # days
+        st.tuples(st.just("note"), st.just(0)),  # of progress: urgent matters owe one a day
         st.tuples(st.just("anew"), st.just(0)),
     ),
     min_size=1,
@@ -324,9 +326,11 @@ def test_however_time_and_deadlines_move_what_fired_is_what_a_slow_reckoning_say
 ) -> None:
     with database.session() as session:
         _forget(session)
-        session.execute(update(SubOrder).values(due_at=DUE, next_for=None, next_at=None))
+        session.execute(update(Ticket).values(urgency="urgent"))
+        began = {"progress_at": AT_NINE[1], "progress_next_for": None, "progress_next_at": None}
+        session.execute(update(SubOrder).values(due_at=DUE, next_for=None, next_at=None, **began))
         calendar = load_calendar(session)
-    now, slow = AT_NINE[1], Slow(DUE, set(), [])
+    now, slow, silent = AT_NINE[1], Slow("order", DUE), Slow("progress", AT_NINE[2])
     for what, amount in moves:
         if what == "pass":
             now += timedelta(hours=amount)
@@ -334,16 +338,22 @@ def test_however_time_and_deadlines_move_what_fired_is_what_a_slow_reckoning_say
             slow.due += amount * DAY
             with database.session() as session:
                 session.execute(update(SubOrder).values(due_at=slow.due))
+        elif what == "note":
+            silent.due = now + DAY
+            with database.session() as session:
+                session.execute(update(SubOrder).values(progress_at=now))
         else:
             with database.session() as session:
                 escalation.reckon_anew(session)
         settle(database, policy, now)
-        slow.look(policy, calendar, now)
-    with database.session() as session:
-        hers = select(Rung).where(Rung.subject_kind == "order")  # a supervision begun by one has its own
-        found = [(rung.level, rung.due_at) for rung in session.scalars(hers)]
-    assert Counter(found) == Counter(slow.fired)
-    assert owed(database, "order") == slow.told
+        for each in (slow, silent):
+            each.look(policy, calendar, now)
+    for each in (slow, silent):
+        with database.session() as session:
+            its = select(Rung).where(Rung.subject_kind == each.ladder)
+            found = [(rung.level, rung.due_at) for rung in session.scalars(its)]
+        assert Counter(found) == Counter(each.fired)
+        assert owed(database, each.ladder) == each.told
 
 
 def _forget(session: Session) -> None:

@@ -239,20 +239,19 @@ def test_a_unit_without_accounts_is_answered_for_by_the_dispatcher(desk: Desk) -
 def test_urgent_matters_ask_for_progress_at_the_policys_rhythm(desk: Desk) -> None:
     (urgent,), (usual,) = desk.case(POWER, urgency="critical"), desk.case(GAS)
 
-    def due(order_id: int, last: datetime | None = None) -> datetime | None:
+    def due(order_id: int) -> datetime | None:
         with desk.database.session() as session:
             order = session.get_one(SubOrder, order_id)
             ticket = session.get_one(Ticket, order.ticket_id)
-            found = orders.progress_due(ticket, order, last, desk.policy, load_calendar(session))
-            return found.at if found else None
+            return orders.next_note(ticket, order, desk.policy, load_calendar(session))
 
     assert due(usual) is None
     assert due(urgent) == NOW + 2 * HOUR
     note = desk.does(orders.note_progress, desk.power, urgent, "抢修队已到场", LATER)
     assert (note.kind, note.text, note.order_id) == ("progress", "抢修队已到场", urgent)
-    assert due(urgent, LATER) == LATER + 2 * HOUR
+    assert due(urgent) == LATER + 2 * HOUR
     desk.does(replies, desk.power, urgent, desk.policy)
-    assert due(urgent, LATER) is None
+    assert due(urgent) is None
 
 
 @pytest.mark.parametrize(("text", "code"), [("", "required"), ("字" * 2001, "too_long")])

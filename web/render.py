@@ -22,6 +22,7 @@ from routing.numbers import display
 from web import moments
 from web.assets import StaticFolders
 from web.browsers import named
+from web.fault_names import name_fields
 from web.marks import mark
 from web.messages import LANGUAGES, Catalogue, preferred
 from web.services import Room, Services
@@ -116,7 +117,7 @@ class Renderer:
         seen = look(request)
         login = getattr(request.state, "login", None)
         context.setdefault("layout", "fragment.html" if is_fragment(request) else "shell.html")
-        return (
+        text = (
             self.environments[seen.language]
             .get_template(template)
             .render(
@@ -128,6 +129,7 @@ class Renderer:
                 **context,
             )
         )
+        return name_fields(text, self.catalogues[seen.language])
 
 
 def _browser(user_agent: str, t: Catalogue, _zone: ZoneInfo) -> str:

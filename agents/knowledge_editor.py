@@ -27,14 +27,15 @@ Typed = Annotated[dict[str, str], Depends(form_fields)]
 
 @router.get("/knowledge/shelf")
 def shelf(
-    request: Request, who: Editor, which: Annotated[Shelf, Query(alias="list")] = Shelf.ALL
+    request: Request, who: Editor, which: Annotated[Shelf | None, Query(alias="list")] = None
 ) -> Response:
-    """One of the editors' lists, each with its count."""
+    """One of the editors' lists, each with its count; unasked the one that waits for her, if any does."""
     today = today_of(services(request).policy)
     with services(request).database.session() as session:
+        counts = knowledge.counts(session, who, today)
+        which = which or (Shelf.EXPIRING if counts[Shelf.EXPIRING] else Shelf.ALL)
         rows = [(row, state_of(row, today)) for row in knowledge.shelf(session, who, which, today)]
         names = names_of(session, {row.changed_by for row, _ in rows})
-        counts = knowledge.counts(session, who, today)
     return page(
         request,
         "knowledge_shelf.html",

@@ -57,7 +57,7 @@ STARTS = {
     Role.SECRETARY: "/leader",
     Role.DISCIPLINE: "/discipline",
     Role.ADMINISTRATOR: "/people",
-    Role.EDITOR: "/knowledge",
+    Role.EDITOR: "/knowledge/shelf",
     Role.AUDITOR: "/journal",
 }
 
@@ -120,7 +120,13 @@ def room() -> Room:
             Place("calls", "/calls", Action.SEE_CALLS),
             Place("tickets", "/tickets", Action.SEE_TICKETS),
             Place("callers", "/callers", Action.SEE_PARTIES),
-            Place("knowledge", "/knowledge", Action.READ_KNOWLEDGE),
+            Place(
+                "knowledge",
+                "/knowledge",
+                Action.READ_KNOWLEDGE,
+                keeps=Action.EDIT_KNOWLEDGE,
+                kept_at="/knowledge/shelf",
+            ),
             Place("recordings", "/recordings", Action.SEARCH_RECORDINGS),
             Place("looks", "/looks", Action.LIST_LOOKS),
             Place("people", "/people", Action.MANAGE_PEOPLE),

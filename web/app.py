@@ -49,7 +49,7 @@ def create_app(services: Services, rooms: Iterable[Room] = ()) -> FastAPI:
         """Her own work, as her role's room says; else the first entry of the rail that she may see."""
         who = login.signed_in(request).viewer
         places = [place for room in rooms for place in room.places]
-        allowed = [place.path for place in places if place.action is None or may(who, place.action)]
+        allowed = [place.opens(who) for place in places if place.action is None or may(who, place.action)]
         own = [room.starts[who.role] for room in rooms if room.starts.get(who.role) in allowed]
         return RedirectResponse([*own, *allowed, "/me"][0], status_code=303)
 

@@ -81,12 +81,19 @@ class Place:
     """One entry of the rail: message key `nav.<name>`, icon `<name>`, shown to those who may do `action`.
 
     `decides`: of those only to whom the policy gives one of these decisions, or what is sealed of it.
+    `kept_at`: where it leads who may do what `keeps` says, and whom its count awaits there.
     """
 
     name: str
     path: str
     action: Action | None = None  # None: everybody's
     decides: tuple[Decision, ...] = ()
+    keeps: Action | None = None
+    kept_at: str = ""
+
+    def opens(self, viewer: Viewer) -> str:
+        """Where it leads her."""
+        return self.kept_at if self.keeps and may(viewer, self.keeps) else self.path
 
     def is_for(self, viewer: Viewer, policy: Policy) -> bool:
         if self.action is not None and not may(viewer, self.action):

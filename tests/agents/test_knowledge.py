@@ -204,6 +204,8 @@ def test_the_editor_is_told_of_what_expires_and_nobody_else(site: Site, editor: 
         shelf = knowledge.shelf(session, viewer(site, "editor"), knowledge.Shelf.EXPIRING, today)
         assert counts["knowledge.expiring"] == len(shelf) > 0
         assert "knowledge.expiring" not in waiting(session, viewer(site, "liu"), policy)
+    (leads_to,) = re.findall(r'href="([^"]+)" data-place="/knowledge"', editor.get("/me").text)
+    assert editor.get(leads_to).text.count("data-row") == len(shelf)
 
 
 @pytest.mark.parametrize("login", ["liu", "chen", "zhao", "admin"])

@@ -364,8 +364,8 @@ def test_every_route_is_shut_to_whom_the_table_does_not_give_its_action(
 
 def test_who_has_a_place_begins_there_and_sees_no_other_in_the_rail(staff: dict[Role, Somebody]) -> None:
     editor = staff[Role.EDITOR].client
-    assert editor.get("/").headers["location"] == "/knowledge"
-    rail = re.findall(r'href="(/[a-z]+)" data-place', editor.get("/me").text)
+    assert editor.get("/").headers["location"] == "/knowledge/shelf"
+    rail = re.findall(r'data-place="(/[a-z]+)"', editor.get("/me").text)
     assert [place for place in rail if place not in ("/notices", "/me")] == ["/knowledge"]
 
 

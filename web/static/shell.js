@@ -9,7 +9,7 @@ const notices = () => document.getElementById("notice");
 function markPlace() {
   const here = location.pathname;
   for (const link of document.querySelectorAll("[data-place]")) {
-    const path = link.getAttribute("href");
+    const path = link.dataset.place;
     if (here === path || here.startsWith(path + "/")) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }

@@ -37,7 +37,8 @@ OUTCOMES = ("live", "answered", "abandoned", "rejected", "unreached")
 class Row:
     """One call of the list, its caller masked. Seconds are None while unknown.
 
-    `may_return`: she can call back who was missed; `back`: the last call back, `back_by`: whose it was.
+    `may_return`: she can call back who was missed; `back`: the last call back, `back_by`: whose it was;
+    `through`: the last call in which who was missed got through herself.
     """
 
     call: Any
@@ -50,6 +51,7 @@ class Row:
     may_return: bool
     back: Call | None
     back_by: str
+    through: Call | None
 
 
 @router.get("/calls")
@@ -81,8 +83,10 @@ def rows_of(session: Session, who: Viewer, calls: Sequence[Call]) -> list[Row]:
     callers = {each.id: each for each in session.scalars(select(Caller).where(Caller.id.in_(caller_ids)))}
     agents = {each.id: each for each in session.scalars(select(Person).where(Person.id.in_(agent_ids)))}
     tickets = ticket_numbers(session, who, ids)
-    missed = {call.id for call in calls if dialling.is_missed(call)}
+    missed_calls = [call for call in calls if dialling.is_missed(call)]
+    missed = {call.id for call in missed_calls}
     back = dialling.returned(session, who, missed) if missed else {}
+    through = dialling.got_through(session, who, missed_calls)
     back_by = names_of(session, {each.agent_id for each in back.values()})
     calls_out = _reached(session, who, missed) if missed else set()
     heard = visible_recordings(who).where(Recording.call_id.in_(ids), Recording.state == "ready")
@@ -99,6 +103,7 @@ def rows_of(session: Session, who: Viewer, calls: Sequence[Call]) -> list[Row]:
             may_return=call.id in calls_out and call.number is not None,
             back=back.get(call.id),
             back_by=back_by.get(back[call.id].agent_id or 0, "") if call.id in back else "",
+            through=through.get(call.id),
         )
         for call in calls
     ]

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from cases import journal
 from cases.calls import Arrival, open_call, seal_call, tell_of
 from cases.errors import Refused
-from cases.lab import ORIGIN, OUT
+from cases.lab import ORIGIN, OUT, incoming_call
 from cases.logins import viewer_of
 from cases.permissions import Action, demand, rule
 from cases.sealed import missing_call
@@ -26,6 +26,7 @@ from cases.steps import locked
 from cases.visible import name, reaches, visible_calls
 from routing.numbers import CALLABLE, display, normalise
 from routing.policy import Policy
+from storage.secret import one_of, twin
 from storage.staff import Person
 from storage.tables import Call, Ticket, TicketCall
 from storage.viewer import Viewer
@@ -93,6 +94,25 @@ def returned(session: Session, viewer: Viewer, call_ids: Collection[str]) -> dic
     """By the missed call's id the latest call back that she may know of."""
     back = visible_calls(viewer).where(Call.missed_id.in_(call_ids)).order_by(Call.began_at, Call.id)
     return {call.missed_id: call for call in session.scalars(back) if call.missed_id}
+
+
+def got_through(session: Session, viewer: Viewer, missed: Collection[Call]) -> dict[str, Call]:
+    """By the missed call's id the last call, as far as she may know of it, in which its caller rang again
+    afterwards and was answered. Of a withheld number nothing is known."""
+    numbers = {call.number for call in missed if call.number}
+    if not numbers:
+        return {}
+    of_whom, since = twin(Call.number), min(call.began_at for call in missed)
+    later = visible_calls(viewer).where(one_of(Call.number, numbers), Call.began_at > since)
+    later = later.where(incoming_call(), Call.answered_at.is_not(None))
+    last = later.ext(distinct_on(of_whom)).order_by(of_whom, Call.began_at.desc())
+    # Of one number there are two while keys change: the later one stays.
+    found = {call.number: call for call in sorted(session.scalars(last), key=lambda call: call.began_at)}
+    return {
+        call.id: found[call.number]
+        for call in missed
+        if call.number in found and found[call.number].began_at > call.began_at
+    }
 
 
 def _grant(

@@ -6,6 +6,7 @@ raises TypeError. What is empty is stored empty: that nothing was said is no sec
 """
 
 import json
+from collections.abc import Collection
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -32,8 +33,8 @@ EMPTY = text("''::bytea")  # the server's default of a sealed column
 _FROM, _LENGTH = TWIN_AT + 1, TWIN_BYTES  # SQL counts from 1
 
 
-class _Twins(TypeDecorator[str]):
-    """Binds a value as the twins that a column of `domain` may hold of it."""
+class _Twins(TypeDecorator[Any]):
+    """Binds a value, or several, as the twins that a column of `domain` may hold of it."""
 
     impl = ARRAY(LargeBinary)
     cache_ok = True
@@ -42,8 +43,11 @@ class _Twins(TypeDecorator[str]):
         super().__init__()
         self.domain = domain
 
-    def process_bind_param(self, value: str | None, _dialect: Dialect) -> Any:
-        return None if value is None else installed().twins(self.domain, value)
+    def process_bind_param(self, value: str | Collection[str] | None, _dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        texts = [value] if isinstance(value, str) else value
+        return [each for text in texts for each in installed().twins(self.domain, text)]
 
 
 class _ByTwin(TypeDecorator.Comparator[Any]):
@@ -65,11 +69,18 @@ class _ByTwin(TypeDecorator.Comparator[Any]):
             return op(func.length(column), 0)  # type: ignore[no-any-return]
         if not kind.domain:
             raise TypeError(f"{kind.context} is sealed and has no twin to be found by")
-        twin = func.substr(
-            column, literal_column(str(_FROM)), literal_column(str(_LENGTH)), type_=LargeBinary
-        )
-        found = twin == any_(_bound(wanted, _Twins(kind.domain)))
+        found = twin(column) == any_(_bound(wanted, _Twins(kind.domain)))
         return found if op is operators.eq else ~found
+
+
+def twin(column: Any) -> ColumnElement[bytes]:
+    """What a sealed column's values are found by, and are alike in."""
+    return func.substr(column, literal_column(str(_FROM)), literal_column(str(_LENGTH)), type_=LargeBinary)
+
+
+def one_of(column: Any, values: Collection[str]) -> ColumnElement[bool]:
+    """The column holds one of these, none of them empty; one statement for however many."""
+    return twin(column) == any_(literal(list(values), _Twins(column.type.domain)))
 
 
 def _bound(wanted: Any, twins: _Twins) -> ColumnElement[Any]:

@@ -17,7 +17,7 @@ from storage.tables import Call, Journal
 from storage.work import SubOrder, UnitRequest
 from tests.agents.test_endings import browser, made, office, stored
 from tests.cases.office import OTHER_UNIT, REPLY, UNIT, Office
-from tests.web.site import Site
+from tests.web.site import Site, ring
 
 __all__ = ["office"]
 NOW = datetime.now(UTC)
@@ -194,6 +194,26 @@ def test_who_was_missed_is_called_back_from_the_list_and_it_says_who_did(site: S
         session.execute(update(Call).where(Call.id == placed.call_id).values(outcome="answered"))
     assert button not in liu.get("/calls").text
     assert missed in liu.get(f"/calls/{placed.call_id}").text
+
+
+def test_who_was_missed_and_got_through_later_needs_no_call_back(site: Site, office: Office) -> None:
+    agent, policy = site.seed.people["liu"], office.policy
+    first, again, withheld, unheard, hidden = (NOW - timedelta(minutes=each) for each in (19, 17, 15, 13, 11))
+    with site.database.session() as session:
+        missed = [ring(session, policy, "13700003333", "", first, None)]
+        later = ring(session, policy, "13700003333", "", again, agent)
+        missed.append(ring(session, policy, "13700003333", "", unheard, None))  # and was missed once more
+        missed.append(ring(session, policy, "13700004444", "", unheard, None))
+        ring(session, policy, "13700004444", "complaint", hidden, agent)  # sealed
+        missed += [
+            ring(session, policy, number, "", withheld, None) for number in ("anonymous", "13700005555")
+        ]
+        ring(session, policy, "anonymous", "", hidden, agent)
+    text = browser(site, "zhang").get("/calls").text
+    button = [f'data-dial-back="{each}"' in text for each in missed]
+    assert button == [False, True, True, False, True]  # nobody can call back who withholds her number
+    assert text.count(f'<a href="/calls/{later}">') == 1 and "再次来电，已接听" in text
+    assert f'data-dial-back="{missed[0]}"' not in browser(site, "zhang").get(f"/calls/{missed[0]}").text
 
 
 def test_a_call_that_was_answered_is_not_called_back(site: Site, office: Office) -> None:

@@ -142,6 +142,8 @@ def test_what_was_sent_is_undone_in_one_go_and_late_it_is_told_so(site: Site) ->
     undone = dispatcher.post("/dispatch/undo", data={"number": [first, second]})
     assert undone.text.count("已撤回，没有通知任何单位") == 2
     assert [_ticket(site, number).state for number in (first, second)] == ["accepted", "accepted"]
+    shown = dispatcher.get(f"/tickets/{first}").text
+    assert 'id="order-' not in shown and "派单后随即撤回" in shown  # told on its line of time alone
     with site.database.session() as session:
         owed = session.scalars(select(Outbox.payload).where(Outbox.kind == "order.sent")).all()
         assert not {_ticket(site, number).id for number in (first, second)} & {

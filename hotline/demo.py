@@ -186,20 +186,23 @@ class _City:
             sex = self._recordings[closing["sound"]].dialogue.sex("caller")
             among = strangers if closing.get("strange") else callers
             caller = self._chance.choice([each for each in among if each["sex"] == sex])
-            closed = partial(self._closed_call, closing, caller, (index + index // 10) % LEADERS)
-            yield Deed(self._some_time(index % 10), 0, closed)
+            line = self._line((index + index // 10) % LEADERS)
+            yield Deed(
+                self._some_time(index % 10, line), 0, partial(self._closed_call, closing, caller, line)
+            )
         for index in range(ABANDONED):
-            abandoned = partial(self._abandoned, self._chance.choice(callers), index % LEADERS)
-            yield Deed(self._some_time(index), 0, abandoned)
+            line = self._line(index % LEADERS)
+            abandoned = partial(self._abandoned, self._chance.choice(callers), line)
+            yield Deed(self._some_time(index, line), 0, abandoned)
 
-    def _closed_call(self, closing: dict[str, Any], caller: dict[str, Any], line: int, at: datetime) -> None:
+    def _closed_call(self, closing: dict[str, Any], caller: dict[str, Any], line: Line, at: datetime) -> None:
         recording = self._recordings[closing["sound"]]
         agent = self._agent(recording)
-        call_id = self._call(caller, at, "", agent, recording, line)
+        call_id = self._call(caller, at, "", line, agent, recording)
         close_call(self._session, agent, call_id, closing["reason"], closing["note"], self._policy)
 
-    def _abandoned(self, caller: dict[str, str], line: int, at: datetime) -> None:
-        self._call(caller, at, "", line=line)
+    def _abandoned(self, caller: dict[str, str], line: Line, at: datetime) -> None:
+        self._call(caller, at, "", line)
 
     def _staff(self) -> None:
         agents: dict[str, list[Viewer]] = {}
@@ -262,18 +265,21 @@ class _City:
         return str(told["number"]).format(area=self._policy.area_code)
 
     def _begin(self, told: dict[str, Any], caller: dict[str, str], story: Story, at: datetime) -> None:
-        """The call, unless it comes by another door."""
+        """The call, unless it comes by another door: by the web page where nobody takes the line's calls."""
         recording = self._recordings[told.get("sound", f"filed_{caller['sex']}")]
         story.agent = self._agent(recording)
         if told.get("channel", "phone") == "phone":
-            line = told.get("line", self._made % LEADERS + 1) - 1
+            line = self._line(told.get("line", self._made % LEADERS + 1) - 1)
             at -= timedelta(seconds=self._chance.randint(1, 50))  # nobody calls on the minute
-            story.call_id = self._call(caller, at, told["kind"], story.agent, recording, line)
+            if self._when.rings(line, at):
+                story.call_id = self._call(caller, at, told["kind"], line, story.agent, recording)
 
     def _write_down(self, told: dict[str, Any], caller: dict[str, str], story: Story, at: datetime) -> None:
         assert story.agent is not None, "it has begun"
         kind = told["kind"]
-        typed = {name: told[name] for name in _TYPED if name in told}
+        typed = ({} if story.call_id else {"channel": "web"}) | {
+            name: told[name] for name in _TYPED if name in told
+        }
         form = TicketForm(
             **typed,
             kind=kind,
@@ -299,15 +305,14 @@ class _City:
         caller: dict[str, Any],
         at: datetime,
         kind: str,
+        dialled: Line,
         agent: Viewer | None = None,
         recording: "DemoRecording | None" = None,
-        line: int = 0,
     ) -> str:
         """A call of the past: with an agent answered, and recorded; without one abandoned in the queue."""
         session, policy = self._session, self._policy
         self._made += 1
         call_id = f"demo-{self._made:04d}"
-        dialled = self._line(line)
         withheld = bool(caller.get("withheld"))
         open_call(session, Arrival(call_id, call_id, dialled.number, caller["number"], withheld, at), policy)
         key = next((key for key, pressed in policy.menu.keys.items() if pressed == kind and kind), "0")
@@ -327,10 +332,13 @@ class _City:
         recording.write_legs(self._incoming, call_id, ended)
         return call_id
 
-    def _some_time(self, days: int) -> datetime:
-        """Some minute of the business hours so many working days ago; of today, one that is over."""
+    def _some_time(self, days: int, line: Line) -> datetime:
+        """Some minute of the business hours so many working days ago; of today, or where the line was closed
+        then, of the hours before in which it was not."""
+        at = self._now
         if days:
-            return self._when(f"{days}d 08:30") + timedelta(minutes=self._chance.randint(0, 570))
-        midnight = self._now.astimezone(self._policy.zone).replace(hour=0, minute=0, second=0, microsecond=0)
-        over = min(self._now - midnight, timedelta(hours=4)) / 10
-        return self._now - over * self._chance.randint(1, 9)
+            at = self._when(f"{days}d 08:30") + timedelta(minutes=self._chance.randint(0, 570))
+            if self._when.rings(line, at):
+                return at
+        begins, ends = self._when.lately(line, at)
+        return ends - (ends - begins) / 10 * self._chance.randint(1, 9)

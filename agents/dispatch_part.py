@@ -113,6 +113,7 @@ def shown(session: Session, who: Viewer, ticket: Ticket, policy: Policy) -> dict
     context: dict[str, Any] = {
         "shares": sorted(having, key=lambda each: each.part != PARTS[0]),
         "live": {each.id for each in live},
+        "tellable": {each.id for each in having if charging.tellable(ticket, each)},
         "sheets": {each.id for each in having if prints(who, each)},
         "names": names,
         "phones": {unit.id: unit.phone for unit in known},

@@ -8,9 +8,16 @@ from cases import dialling
 from cases.dispatch import LONGEST
 from cases.errors import Refused
 from cases.permissions import Action
+from cases.states import OWED, State
 from cases.steps import locked_order, touch
+from storage.tables import Ticket
 from storage.viewer import Viewer
-from storage.work import TicketNote
+from storage.work import SubOrder, TicketNote
+
+
+def tellable(ticket: Ticket, order: SubOrder) -> bool:
+    """Whether it is a unit's that is charged otherwise than by the web, and still has to act."""
+    return order.way != "web" and ticket.state == State.HANDLING and order.state in OWED
 
 
 def note_told(
@@ -18,9 +25,14 @@ def note_told(
 ) -> TicketNote:
     """Who was told of a share by telephone; `call_id`: the recorded call, or ''.
 
-    Raises NotAllowed, NotVisible, and Refused: told required or too_long, call unknown.
+    Raises NotAllowed, NotVisible, and Refused: event (the unit has to act no more), told required or
+    too_long, call unknown.
     """
     ticket, order = locked_order(session, viewer, order_id, Action.CHARGE_UNITS)
+    if ticket.state != State.HANDLING:
+        raise Refused({"event": f"not_in_{ticket.state}"})
+    if order.state not in OWED:
+        raise Refused({"event": f"not_in_{order.state}"})
     faults = {}
     if not told or len(told) > LONGEST:
         faults["told"] = "too_long" if told else "required"

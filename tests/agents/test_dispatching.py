@@ -225,6 +225,14 @@ def test_who_was_told_by_telephone_is_noted_on_the_page(site: Site) -> None:
     with site.database.session() as session:
         note = session.scalars(select(TicketNote).where(TicketNote.kind == "charge")).one()
         assert (note.text, note.call_id) == ("王强", site.seed.calls[0])
+    assert f'action="{address}"' in dispatcher.get(f"/tickets/{number}").text
+    with site.database.session() as session:
+        session.execute(update(SubOrder).values(state="replied"))
+    late = dispatcher.post(address, data={"told": "值班员老周", "call": ""})
+    assert late.status_code == 409
+    assert "这份交办已经回复" in late.text
+    assert "值班员老周" in late.text
+    assert f'action="{address}"' not in late.text
 
 
 def test_the_sheet_for_a_unit_is_masked_until_it_is_asked_for_in_full_on_record(site: Site) -> None:

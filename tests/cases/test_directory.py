@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Session
 
 from cases import directory, units
 from cases.directory import DirectoryForm, Proposal, Why
 from cases.errors import Conflict, NotAllowed, NotVisible, Refused
 from routing.policy import Policy
-from storage.database import Database
+from storage.database import Database, DatabaseAway
 from storage.knowledge import DirectoryEntry
 from storage.staff import Unit
 from storage.tables import Journal
@@ -170,6 +172,32 @@ def test_who_read_an_older_entry_does_not_write_over_the_newer_one(
         directory.write(session, staff.administrator, POWER, policy, NOW, entry_id=entry, version=7)
     with pytest.raises(NotVisible), database.session() as session:
         directory.write(session, staff.administrator, POWER, policy, NOW, entry_id=999, version=1)
+
+
+@pytest.mark.parametrize("by", ["entering", "switching on", "taking in"])
+def test_of_two_who_enter_the_same_at_once_the_second_waits_and_is_told(
+    database: Database, policy: Policy, staff: Staff, write: Any, by: str
+) -> None:
+    admin, off = staff.administrator, write(POWER)
+
+    def second(session: Session) -> None:
+        if by == "switching on":
+            directory.switch(session, admin, off, True, NOW)
+        elif by == "taking in":
+            directory.take_in(session, admin, [POWER, POWER], policy, NOW)
+        else:
+            directory.write(session, admin, POWER, policy, NOW)
+
+    with database.session() as session:
+        directory.switch(session, admin, off, False, NOW)
+    with database.session() as session:
+        directory.write(session, admin, POWER, policy, NOW)
+        with pytest.raises(DatabaseAway, match="lock timeout"), database.session() as other:
+            other.execute(sql("SET LOCAL lock_timeout = '50ms'"))
+            second(other)
+    with pytest.raises(Refused) as refused, database.session() as session:
+        second(session)
+    assert "entry_twice" in refused.value.faults.values()
 
 
 def test_only_the_administrator_keeps_it(

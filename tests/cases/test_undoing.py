@@ -1,9 +1,10 @@
 """A share is undone within seconds, recalled with a reason, told by telephone; who is named for it."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from cases import charging, dispatch, units
 from cases.dispatch import Share, undo_within
@@ -13,7 +14,7 @@ from cases.tickets import open_ticket
 from routing.policy import Policy
 from storage import outbox
 from storage.database import Database
-from storage.tables import Journal, Outbox
+from storage.tables import Journal, Outbox, Ticket
 from storage.viewer import Role, Viewer
 from storage.work import SubOrder, TicketNote, UnitRequest
 from tests.cases.conftest import NOW, NewCall, Staff
@@ -219,6 +220,22 @@ def test_who_was_told_by_telephone_is_noted_with_the_recorded_call(
         note = session.scalars(select(TicketNote)).one()
         assert (note.kind, note.call_id, note.by_id) == ("charge", call_id, dispatcher.person_id)
         assert session.scalar(select(Journal.rule).where(Journal.act == "order.told")) is not None
+
+
+@pytest.mark.parametrize(
+    ("table", "state"),
+    [(SubOrder, "replied"), (SubOrder, "returned"), (SubOrder, "recalled"), (Ticket, "withdrawn")],
+)
+def test_a_unit_that_has_to_act_no_more_is_told_of_nothing(
+    database: Database, policy: Policy, dispatcher: Viewer, new: New, table: type[Any], state: str
+) -> None:
+    with database.session() as session:
+        phone = [Share(OTHER, way="phone")]
+        (order,) = dispatch.send(session, dispatcher, new(), phone, policy, NOW)
+        session.execute(update(table).values(state=state))
+    with pytest.raises(Refused) as caught, database.session() as session:
+        charging.note_told(session, dispatcher, order.id, "王强", "", NOW)
+    assert caught.value.faults == {"event": f"not_in_{state}"}
 
 
 def test_of_a_sealed_ticket_the_clerks_are_named_while_their_unit_has_it_and_no_longer(

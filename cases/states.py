@@ -4,7 +4,7 @@ The five steps: accept → sort (ACCEPTED), handle in time (HANDLING, REVIEW), s
 state: cases/supervision.py), feed back and visit (VISIT).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
@@ -151,20 +151,13 @@ def _next(table: Mapping[S, Mapping[E, S]], state: S, event: E) -> S:
         raise Refused({"event": f"not_in_{state.value}"}) from None
 
 
-def diagram(table: Mapping[S, Mapping[E, S]], first: S) -> str:
-    """A table as a Mermaid picture; docs/states.md is `python -m cases.states`."""
-    moves = [f"    {state} --> {to}: {event}" for state, row in table.items() for event, to in row.items()]
-    return "\n".join(["stateDiagram-v2", f"    [*] --> {first}", *moves])
-
-
-def page() -> str:
-    """docs/states.md as it must be."""
-    ticket, order = diagram(TICKET, State.ACCEPTED), diagram(ORDER, Order.SENT)
-    return (
-        "# The ticket's states\n\nDrawn from cases/states.py.\n\n"
-        f"```mermaid\n{ticket}\n```\n\n## A unit's share of it\n\n```mermaid\n{order}\n```"
-    )
-
-
-if __name__ == "__main__":
-    print(page())
+def picture(table: Mapping[S, Mapping[E, S]], first: S, of: str, say: Callable[[str], str]) -> str:
+    """A table in Mermaid. `say`: a message catalogue, which has the words of the pages; `of`: ticket or
+    order."""
+    states = [f'    state "{say(f"state.{of}.{state}")} {state}" as {state}' for state in table]
+    moves = [
+        f"    {state} --> {to}: {say(f'act.{of}.{event}')} {event}"
+        for state, row in table.items()
+        for event, to in row.items()
+    ]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *states, f"    [*] --> {first}", *moves, "```"])

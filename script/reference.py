@@ -1,4 +1,4 @@
-"""Writes docs/reference/settings.md, commands.md, permissions.md and policy.md from the code.
+"""Writes docs/reference/settings.md, commands.md, permissions.md, policy.md and docs/states.md from the code.
 
 Run by script/reference; a test holds the files against the code.
 """
@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 from typer.cli import get_docs_for_click
 
 from cases.permissions import MEANS, NOTHING, OVER, Action, Scope, cell
+from cases.states import ORDER, TICKET, Order, State, picture
 from hotline.cli import app
 from hotline.settings import CHECKOUT, PREFIX, Settings
 from routing.policy import Policy
@@ -151,11 +152,21 @@ def _kind_of(kind: Any) -> str:
     return {str: "text", int: "number", float: "number", bool: "`true` or `false`"}[kind]
 
 
+def states() -> str:
+    """The tables of cases/states.py as pictures, in the words of the pages and with their codes."""
+    chinese = Catalogue("zh", [CHECKOUT / "web" / "messages", CHECKOUT / "agents" / "messages"])
+    ticket = picture(TICKET, State.ACCEPTED, "ticket", chinese)
+    order = picture(ORDER, Order.SENT, "order", chinese)
+    head = "# The ticket's states", BY_SCRIPT, "Each state and step as the pages say it, with its code."
+    return "\n".join((head[0], "", *head[1:], "", ticket, "", "## A unit's share of it", "", order, ""))
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "commands.md": commands,
     "permissions.md": permissions,
     "policy.md": policy,
+    "../states.md": states,
 }
 
 

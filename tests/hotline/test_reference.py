@@ -18,7 +18,9 @@ def reference() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["settings.md", "commands.md", "permissions.md", "policy.md"])
+@pytest.mark.parametrize(
+    "name", ["settings.md", "commands.md", "permissions.md", "policy.md", "../states.md"]
+)
 def test_the_reference_is_what_the_code_says(reference: ModuleType, name: str) -> None:
     written = (CHECKOUT / "docs" / "reference" / name).read_text(encoding="utf-8")
     assert written == reference.PAGES[name](), "run script/reference"

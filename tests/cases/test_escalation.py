@@ -169,7 +169,7 @@ def test_every_kind_of_deadline_has_its_ladder(
             session.add(row)
     settle(database, policy, AT_NINE[23])
     for subject in ("ticket", "instruction", "supervision", "visit"):
-        expected = [level.code for level in policy.ladders[subject]]  # type: ignore[index]
+        expected = [level.code for level in policy.ladders[subject]]
         assert [level for level, _ in fired(database, subject)] == expected, subject
 
 

@@ -1,6 +1,8 @@
 """Notes of progress on urgent matters: the clock sees to it that they come."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -8,6 +10,7 @@ from sqlalchemy import select
 from cases import closing, notices, orders, passing, rulings, tickets
 from cases.ticket_form import TicketForm
 from storage.notices import Notice
+from storage.viewer import Viewer
 from storage.work import Supervision
 from tests.cases.conftest import NOW
 from tests.cases.handled import COUNTY, HOUR, OFFICE, POWER, REPLY, Desk, desk
@@ -63,8 +66,8 @@ def test_it_is_asked_for_from_when_the_matter_became_urgent(desk: Desk) -> None:
 
 @pytest.mark.parametrize("way", ["passed down", "done again below", "overruled", "sent back"])
 def test_who_sets_out_again_has_the_whole_time(desk: Desk, way: str) -> None:
-    def does(*given: object) -> None:
-        desk.does(*given, desk.policy, LATER)
+    def does(act: Callable[..., Any], who: Viewer, *given: object) -> None:
+        desk.does(act, who, *given, desk.policy, LATER)
 
     (order_id,) = desk.case(COUNTY, urgency="critical")
     if way == "overruled":

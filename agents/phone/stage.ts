@@ -32,8 +32,9 @@ export class Stage {
     void this.#works.reopen();
   }
 
-  /** The record of a call that is about to ring. */
+  /** The record of a call that is about to ring; where she last wrote is saved, its field hears no key any more. */
   ask(callId: string, offer: string): void {
+    if (this.#idle()) (document.activeElement as HTMLElement | null)?.blur();
     this.#works.ask(callId, offer);
   }
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.real.desk.city import VOICE_HZ, DeskCity, Seat, call_in
 from tests.real.phone import Phone
@@ -49,6 +49,27 @@ def test_the_record_is_on_the_screen_before_the_agent_answers_and_the_ticket_is_
     agent.says("话后处理")
     agent.page.keyboard.press("Alt+w")
     agent.says("就绪，等候来电")
+
+
+def test_the_key_that_answers_is_not_typed_into_the_form_she_saved_before(
+    seat: Callable[..., Seat], caller: Callable[..., Phone]
+) -> None:
+    agent = seat().go_ready()
+    leg = call_in(caller(1000), keys="2")
+    agent.takes()
+    work = agent.page.locator(".work")
+    work.locator("[name=content]").fill("厂区停水")
+    agent.page.keyboard.press("Control+s")
+    expect(work.locator("[data-says=result]")).to_contain_text("已保存")
+    leg.hang_up()
+    agent.says("话后处理")
+    agent.page.keyboard.press("Alt+w")
+    records: list[Route] = []
+    agent.page.route("**/desk/calls/*?offer=*", lambda route: records.append(route))  # on its way for a while
+    call_in(caller(1100), keys="2")
+    agent.takes()
+    records[0].continue_()
+    expect(work.locator("[name=content]")).to_have_value("")
 
 
 def test_who_pauses_with_a_reason_is_left_in_peace_until_she_is_ready_again(

@@ -19,7 +19,10 @@ CALLERS_EVERY, ENTERPRISES_EVERY = 10, 25  # tickets
 SMALL_LINE_EVERY = 2000  # tickets
 CHUNK = 25_000  # tickets; the journal of as many is in the order of time
 # A copy's keys: random ones stay within 52 bits, counted ones leave room for each copy's own.
-DUE = ("due_at", "visit_due_at", "waits_until", "next_at", "next_for")
+DUE = (
+    *("due_at", "visit_due_at", "waits_until", "next_at", "next_for"),
+    *("progress_at", "progress_next_at", "progress_next_for"),
+)
 RANDOM, COUNTED, SPAN = 4_503_599_627, 100_000, 2**52
 SCATTERED = ("sub_order", "instruction", "recording")
 NAMES = {  # what details and payloads call the rows that they name

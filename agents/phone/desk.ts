@@ -45,7 +45,7 @@ export class Desk implements PhoneEvents {
     this.#hardware = element.dataset["phone"] !== "browser";
     this.#serves = "serves" in element.dataset;
     this.#strip = new Strip(element, (act, value) => void this.#press(act, value));
-    this.#stage = new Stage();
+    this.#stage = new Stage(() => this.#strip.notice(t("desk.untold"), "warn"));
     this.#tab = new Tab((state) => void this.#tabChanged(state), () => this.#phone?.busy ?? false);
   }
 

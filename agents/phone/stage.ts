@@ -9,7 +9,8 @@ export class Stage {
   readonly #desk: HTMLElement;
   #over = false; // the desk lies over another page, which waits underneath as it was
 
-  constructor() {
+  /** `untold`: a record that she opened cannot be had. */
+  constructor(readonly untold: () => void) {
     const pane = document.querySelector<HTMLTemplateElement>("#desk-pane")!;
     const main = document.getElementById("main")!;
     main.before(pane.content.cloneNode(true));
@@ -71,7 +72,7 @@ export class Stage {
 
   #clicked(target: HTMLElement): void {
     const open = target.closest<HTMLElement>("[data-open-call]");
-    if (open) void this.bring(open.dataset["openCall"]!);
+    if (open) void this.bring(open.dataset["openCall"]!).then((name) => name ?? this.untold());
     else if (target.closest("[data-ring-card]")) this.#look(this.#card.dataset["call"]!);
     else if (target.closest("[data-back]")) this.#cover(false);
   }

@@ -60,7 +60,8 @@ def test_the_button_to_undo_goes_with_its_time(browser: Browser, site: Site) -> 
     page.select_option("#f-unit", "power")
     page.clock.install()
     page.get_by_text("派出勾选的").click()
-    expect(page.locator("[data-countdown]")).to_have_count(1)
+    runs = "([each]) => each && each.textContent < each.dataset.countdown"
+    page.wait_for_function(f"() => ({runs})(document.querySelectorAll('[data-countdown]'))")
     page.clock.fast_forward(61_000)
     expect(page.locator("[data-countdown]")).to_have_count(0)
 

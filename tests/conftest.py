@@ -29,8 +29,11 @@ LONG = (
     *("test_mishaps", "test_call", "test_strangers", "test_registration", "test_drain"),
     *("test_demo_stories", "test_sealed_hunt", "test_openapi", "test_table", "test_demo"),  # the quick ones
 )
-# Files that use one hotline (the fixture `city_up`): they go to one worker, where it is.
-ONE_HOTLINE = ("test_up", "test_frozen_roles", "test_metrics_page", "test_people")
+# Files of tests/hotline that share what takes long to make: they go to one worker, where it is.
+TOGETHER = (
+    ("test_up", "test_frozen_roles", "test_metrics_page", "test_people"),  # a hotline (`city_up`)
+    ("test_demo_stories", "test_demo"),  # a demo (demo_cities.py)
+)
 REAL = "mark.real"
 
 
@@ -54,11 +57,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Together(LoadFileScheduling):
-    """A file's tests stay on one worker (`--dist loadfile`), as do those of files that share a hotline."""
+    """A file's tests stay on one worker (`--dist loadfile`), as do those of files that are named together."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = Path(super()._split_scope(nodeid))
-        return ONE_HOTLINE[0] if file.stem in ONE_HOTLINE and file.parent.name == "hotline" else str(file)
+        shared = (files[0] for files in TOGETHER if file.stem in files and file.parent.name == "hotline")
+        return next(shared, str(file))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:

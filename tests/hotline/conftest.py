@@ -43,6 +43,6 @@ def new_home() -> Iterator[City]:
 
 @pytest.fixture(scope="session")
 def city_up() -> Iterator[tuple[City, Running]]:
-    """A hotline that is up, for tests that leave it so: one for all files (tests/conftest.py, SHARED)."""
+    """A hotline that is up, for tests that leave it so: one for all files (tests/conftest.py, TOGETHER)."""
     with new_city() as city:
         yield city, city.up().wait_up()

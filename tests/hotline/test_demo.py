@@ -21,27 +21,24 @@ from storage.staff import Person
 from storage.tables import Call, Recording, Ticket, TicketCall
 from storage.viewer import COMMAND_LINE, STAFF, Role, Viewer
 from telephony.ledger import Ledger, Swept
+from tests.hotline.demo_cities import laid
 from tests.pool import Pool
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 
 
 @pytest.fixture
-def city(database: Database, pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def city(database: Database, pool: Pool) -> Path:
     """Mianyang laid out: the folder of what was recorded there."""
-
-    def lay_out() -> Path:
-        incoming = tmp_path_factory.mktemp("incoming")
-        assert demo.lay_out(database, load(POLICIES / "mianyang-962299.toml"), incoming)
-        return incoming
-
-    return pool.begun("city", lay_out)
+    return laid(pool, load(POLICIES / "mianyang-962299.toml")).incoming
 
 
 @pytest.mark.parametrize("name", ["mianyang-962299.toml", "nanning-direct-line.toml"])
-def test_a_city_is_laid_out_once_and_every_login_works(database: Database, tmp_path: Path, name: str) -> None:
+def test_a_city_is_laid_out_once_and_every_login_works(
+    database: Database, pool: Pool, tmp_path: Path, name: str
+) -> None:
     policy = load(POLICIES / name)
-    assert demo.lay_out(database, policy, tmp_path)
+    laid(pool, policy)
     assert not demo.lay_out(database, policy, tmp_path)
     logins = demo.logins(database)
     assert {login.role for login in logins} == set(STAFF)

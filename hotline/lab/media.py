@@ -5,6 +5,8 @@ import socket
 import struct
 import threading
 import time
+from bisect import bisect_left, bisect_right
+from operator import itemgetter
 
 import numpy as np
 
@@ -15,6 +17,7 @@ KEYS = "0123456789*#"
 EVENTS = {key: number for number, key in enumerate(KEYS)}
 EVENT_TYPE = 101
 EVENT_FRAMES = 8
+_AT = itemgetter(0)
 
 
 class Media:
@@ -29,7 +32,7 @@ class Media:
         self.sending = True
         self.muted = False  # dead as a crashed phone is: neither sends nor listens
         self._digits: list[str] = []
-        self._heard: list[tuple[float, bytes]] = []
+        self._heard: list[tuple[float, bytes]] = []  # in order; asked about its end, some 20 times a second
         self._keys: dict[bytes, str] = {}  # RTP time of the press → key
         self.sequence = secrets.randbelow(30000)  # the RTP number that the next packet bears
         self._open = True
@@ -59,12 +62,14 @@ class Media:
 
     def heard(self, since: float = 0.0, until: float = float("inf")) -> audio.Samples:
         """What arrived, from `since` to `until` (time.monotonic())."""
-        return audio.decode(b"".join(p for at, p in list(self._heard) if since <= at <= until))
+        begin = bisect_left(self._heard, since, key=_AT)
+        end = bisect_right(self._heard, until, key=_AT)
+        return audio.decode(b"".join(packet for _, packet in self._heard[begin:end]))
 
     def moment(self, since: float, sample: int) -> float:
         """When a sample of `heard(since)` arrived (time.monotonic())."""
-        arrived = [at for at, _ in list(self._heard) if at >= since]
-        return arrived[min(sample // FRAME, len(arrived) - 1)]
+        first = bisect_left(self._heard, since, key=_AT)
+        return _AT(self._heard[min(first + sample // FRAME, len(self._heard) - 1)])
 
     def last(self, seconds: float) -> audio.Samples:
         return self.heard(time.monotonic() - seconds)

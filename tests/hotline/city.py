@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -72,16 +73,27 @@ class City:
     def processes(self) -> dict[str, int]:
         """Every process of this home, by what it is."""
         found = {}
-        for process in psutil.process_iter(["cmdline", "environ"]):
-            line = " ".join(process.info["cmdline"] or [])
-            ours = (process.info["environ"] or {}).get("HOTLINE_HOME") == str(self.home)
-            if ours and "hotline.cli" in line:
-                found[line.split("hotline.cli ")[1].split()[0]] = process.pid
+        for pid, line in _command_lines():
+            if "hotline.cli" in line and _home_of(pid) == str(self.home):
+                found[line.split("hotline.cli ")[1].split()[0]] = pid
             elif f"{self.home}/asterisk/etc/asterisk.conf" in line and " -f " in line:
-                found["asterisk"] = process.pid
+                found["asterisk"] = pid
             elif f"-D {self.home}/postgres/data" in line:
-                found["postgres"] = process.pid
+                found["postgres"] = pid
         return found
+
+
+def _command_lines() -> Iterator[tuple[int, str]]:
+    """Of all processes; asked again and again by who waits for one, so no more of each is read."""
+    for pid in psutil.pids():
+        with suppress(OSError):
+            yield pid, Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+
+
+def _home_of(pid: int) -> str | None:
+    with suppress(psutil.Error):
+        return psutil.Process(pid).environ().get("HOTLINE_HOME")
+    return None
 
 
 class Running:

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sqlalchemy import func, select
 
 from storage.tables import Journal
-from tests.web.site import PASSWORD, Site
+from tests.web.site import Site, let_in
 
 pytestmark = pytest.mark.real
 WATCH = """
@@ -33,10 +33,8 @@ def entered(browser: Browser, site: Site, login: str, width: int = 1280, height:
     page = browser.new_context(viewport={"width": width, "height": height}, locale="zh-CN").new_page()
     page.set_default_timeout(20_000)
     page.add_init_script(WATCH)
-    page.goto(f"{site.url}/login")
-    page.fill("#f-name", login)
-    page.fill("#f-password", PASSWORD)
-    page.keyboard.press("Enter")
+    let_in(page.context, site.url, login)
+    page.goto(site.url)
     expect(page.locator("#rail")).to_be_visible()
     page.wait_for_load_state("load")  # from here on every link stays in the shell
     return page

@@ -52,6 +52,6 @@ def seat(browser: Browser, city: DeskCity) -> Callable[..., Seat]:
     def sit(login: str = "agent1", **look: object) -> Seat:
         size = {"width": 1280, "height": 720}
         context = browser.new_context(viewport=size, locale="zh-CN", **look)  # type: ignore[arg-type]
-        return Seat(context, city.base, login).log_in()
+        return Seat(context, city.base, login).enter()
 
     return sit

@@ -113,7 +113,7 @@ class Hall:
             context.on("weberror", lambda error: self.amiss.append(str(error.error)))
             seat = Seat(context, self.whole.url, login)
             seat.page.add_init_script(EARS)
-            self.seats[login] = seat.log_in(to=STARTS.get(role, "/desk"))
+            self.seats[login] = seat.enter(to=STARTS.get(role, "/desk"))
         return self.seats[login]
 
     def _look(self, response: Response) -> None:

@@ -43,7 +43,7 @@ def at_the_ticket(city: DeskCity, browser: Browser, number: str) -> Seat:
     context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="zh-CN")
     seat = Seat(context, city.base, "agent1")
     seat.page.add_init_script(EARS)
-    seat.log_in(to=f"/tickets/{number}").says("电话就绪")
+    seat.enter(to=f"/tickets/{number}").says("电话就绪")
     return seat
 
 

@@ -72,7 +72,7 @@ def seat(browser: Browser, city: GuestCity) -> Callable[..., Seat]:
     def sit(login: str = "agent1") -> Seat:
         context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="zh-CN")
         context.add_init_script(EARS)
-        return Seat(context, city.base, login).log_in()
+        return Seat(context, city.base, login).enter()
 
     return sit
 

@@ -12,7 +12,7 @@ from functools import partial
 from sqlalchemy import Column, ColumnElement, Table, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from cases import journal, recordings
+from cases import joining, journal, recordings
 from cases.errors import NotVisible, Refused
 from cases.holds import call_is_held, ticket_is_held
 from cases.permissions import Action, demand, rule
@@ -118,11 +118,18 @@ def needed(session: Session, hers: Hers) -> dict[str, str]:
         faults["calls"] = "live"
     elif session.scalar(held_calls.limit(1)) is not None:
         faults["calls"] = "held"
-    if any(ticket.state in OPEN for ticket in hers.tickets):
+    if _still_owed(session, hers.tickets):
         faults["tickets"] = "open"
     elif session.scalar(held.limit(1)) is not None:
         faults["tickets"] = "held"
     return faults
+
+
+def _still_owed(session: Session, tickets: Sequence[Ticket]) -> bool:
+    """Is one of them open, or part of one that is: its end is still to be told to her?"""
+    leads = joining.lead_ids([each.id for each in tickets])
+    open_lead = select(Ticket.id).where(Ticket.id.in_(leads), Ticket.state.in_(OPEN)).limit(1)
+    return any(each.state in OPEN for each in tickets) or session.scalar(open_lead) is not None
 
 
 def _names(hers: Hers) -> list[str]:

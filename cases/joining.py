@@ -1,5 +1,6 @@
 """并案: repeats go into one lead ticket and end with it; every caller is told all the same."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Select, select
@@ -91,7 +92,12 @@ def lead_of(session: Session, viewer: Viewer, ticket: Ticket) -> Ticket | None:
 
 def lead_id(session: Session, ticket: Ticket) -> int | None:
     """The same, whoever may see it."""
-    return session.scalar(select(Ending.lead_id).where(*_CURRENT, Ending.ticket_id == ticket.id))
+    return session.scalar(lead_ids([ticket.id]))
+
+
+def lead_ids(ticket_ids: Sequence[int]) -> Select[int]:
+    """What these were merged into, as a query."""
+    return select(Ending.lead_id).where(*_CURRENT, Ending.ticket_id.in_(ticket_ids))
 
 
 def owe_caller(session: Session, ticket: Ticket, kind: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import erasing, merging
+from cases import erasing, joining, merging
 from cases.errors import NotAllowed, NotVisible, Refused
 from cases.people import create_person
 from cases.retention import Files
@@ -197,3 +197,21 @@ def test_what_is_needed_is_told_and_nothing_is_touched(
             erasing.of_record(session, staff.agent, ticket.caller_id or 0)
         with pytest.raises(NotVisible):
             erasing.of_record(session, staff.supervisor, 7)
+
+
+def test_who_waits_for_the_end_of_what_hers_was_merged_into_is_not_erased_before(
+    database: Database, staff: Staff, policy: Policy
+) -> None:
+    with database.session() as session:
+        dispatcher = Viewer(
+            create_person(session, "dai", "戴", Role.DISPATCHER, PASSWORD).id, Role.DISPATCHER
+        )
+        hers = save_ticket(session, staff.agent, FORM, None, policy, NOW)
+        lead = save_ticket(
+            session, staff.agent, TicketForm(kind="help", content="同一停电"), None, policy, NOW
+        )
+        joining.merge(session, dispatcher, hers.number, lead.number, policy, NOW)
+        record = erasing.of_record(session, staff.supervisor, hers.caller_id or 0)
+        assert erasing.needed(session, record) == {"tickets": "open"}
+        lead.state = State.DONE
+        assert not erasing.needed(session, record)

@@ -4,6 +4,7 @@ A scope of cases/permissions.py becomes SQL. What is sealed is visible only to p
 person is recused from, to her not at all. To everybody else it does not exist.
 """
 
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -45,6 +46,9 @@ OFFERED = "offered"  # why somebody is named for a sealed call: it rings at her 
 TAKEN = (OFFERED, "answered", "saved")  # named for having had the call or written it down: ends by hand-over
 FEW = 5000  # rows: about the root of (a page's rows × a million tickets), where both ways take as long
 POLICY = "policy"  # named by the role that she holds
+
+# It is nothing but her facts, takes about a millisecond, and is asked for a dozen times by one page.
+_put_together_once = lru_cache(maxsize=1024)
 
 # Names of their own: the query around them may join these tables as well.
 _Call, _Ticket, _Link = aliased(Call), aliased(Ticket), aliased(TicketCall)
@@ -145,6 +149,7 @@ def name_readers(
     return list(readers)
 
 
+@_put_together_once
 def _call_within(viewer: Viewer, action: Action) -> ColumnElement[bool]:
     may = cell(viewer.role, action)
     named = exists().where(Named.call_id == Call.id, Named.person_id == viewer.person_id)
@@ -155,6 +160,7 @@ def _call_within(viewer: Viewer, action: Action) -> ColumnElement[bool]:
     return false() if allowed is None else and_(allowed, ~_recused_from_call(viewer))
 
 
+@_put_together_once
 def _ticket_within(viewer: Viewer, action: Action) -> ColumnElement[bool]:
     may = cell(viewer.role, action)
     named = exists().where(Named.ticket_id == Ticket.id, Named.person_id == viewer.person_id)

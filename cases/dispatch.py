@@ -90,8 +90,9 @@ def send(
     ticket = locked(session, viewer, number, Action.CHARGE_UNITS)
     same(ticket, version, shares)
     after(State(ticket.state), Event.DISPATCH)
-    chosen = _checked(session, ticket, shares)
-    _check_lead(session, ticket, shares)
+    live = _live(session, ticket)
+    chosen = _checked(session, ticket, shares, live)
+    _check_lead(live, shares)
     was = _choose(ticket, choice, policy)
     due = reckon(ticket, ticket.due_choice, policy, load_calendar(session), now)
     if ticket.sent_at is None:
@@ -151,9 +152,11 @@ def send_many(
     return [done[each.number] for each in batch]
 
 
-def _checked(session: Session, ticket: Ticket, shares: Sequence[Share]) -> list[Unit]:
+def _checked(
+    session: Session, ticket: Ticket, shares: Sequence[Share], live: Sequence[SubOrder]
+) -> list[Unit]:
     """The shares' units; of a sealed ticket their clerks are named. Raises Refused, every fault at once."""
-    having = {order.unit_id for order in _live(session, ticket)}
+    having = {order.unit_id for order in live}
     found: list[Unit] = []
     faults: dict[str, str] = {} if shares else {"unit": "required"}
     for index, share in enumerate(shares):
@@ -187,9 +190,9 @@ def _unit_fault(
     return ""
 
 
-def _check_lead(session: Session, ticket: Ticket, shares: Sequence[Share]) -> None:
+def _check_lead(live: Sequence[SubOrder], shares: Sequence[Share]) -> None:
     """主办 is one unit, no more and no less; what a unit passed down leads nothing."""
-    leads = [each for each in _live(session, ticket) if each.part == "lead" and each.parent_id is None]
+    leads = [each for each in live if each.part == "lead" and each.parent_id is None]
     count = len(leads) + sum(share.part == "lead" for share in shares)
     if count != 1:
         raise Refused({"part": "two_leads" if count else "needs_lead"})

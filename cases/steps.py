@@ -142,7 +142,6 @@ def tell(
     """Something was done beside the ticket, which nobody's form over it need know of: journal and note."""
     allowed = rule(viewer, action, sealed=ticket.sealed) if viewer else ""
     journal.append(session, viewer, act, "ticket", ticket.id, rule=allowed, **detail)
-    session.flush()
     if not ticket.sealed:
         notify(session, "board", "ticket", ticket_id=ticket.id)
         return

@@ -99,10 +99,11 @@ def save_ticket(
     session.add(ticket)
     session.flush()
     ticket_numbers.belongs(session, ticket)
-    if not sealed:
-        known.feed(session, ticket, call)
-    if call is not None:
-        _link(session, viewer, ticket, call)
+    with session.no_autoflush:  # what the rows learn is written at once
+        if not sealed:
+            known.feed(session, ticket, call)
+        if call is not None:
+            _link(session, viewer, ticket, call)
     allowed = rule(viewer, Action.WRITE_TICKETS, sealed=sealed)
     told = {"kind": ticket.kind, "call": call_id} | _answered_at_once(session, viewer, ticket, form, now)
     journal.append(session, viewer, "ticket.created", "ticket", ticket.id, rule=allowed, **told)

@@ -60,10 +60,11 @@ def sync(session: Session, listed: Iterable[HandlingUnit]) -> None:
     for each in sorted(listed, key=lambda unit: unit.above is not None):  # a unit before what is below it
         unit = known.setdefault(each.code, Unit(code=each.code))
         parent = known[each.above] if each.above else None
+        if parent is not None and parent.id is None:
+            session.flush()
         unit.name, unit.level, unit.active = each.name, each.level, True
         unit.parent_id = parent.id if parent else None
         session.add(unit)
-        session.flush()
         codes.add(each.code)
     for code, unit in known.items():
         unit.active = code in codes

@@ -5,7 +5,7 @@ many plan at once, each person is told once. Of a sealed ticket only those named
 nobody who is recused; no caller of a sealed matter is ever written to. Sending: cases/sending.py.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,7 +24,7 @@ from routing.quiet import Wish, moment
 from storage import outbox
 from storage.base import Base
 from storage.notices import Notice, NoticeSetting, Receipt
-from storage.notify import notify
+from storage.notify import Note, notify_all
 from storage.staff import Person
 from storage.tables import Outbox, Ticket
 from storage.viewer import Role
@@ -122,14 +122,27 @@ def plan(session: Session, policy: Policy, channels: Collection[str], now: datet
     """Turn due messages into notices and receipts; how many were taken. What cannot be, stays."""
     taken = outbox.claim(session, [*KINDS, *TO_CALLERS], now, limit)
     session.flush()
-    for message in taken:
-        try:
-            with session.begin_nested():
-                _plan(session, message, policy, channels, now)
-                message.done_at = now
-        except (LookupError, TypeError, ValueError) as fault:
+    if len(taken) > 1 and _fault(session, taken, policy, channels, now) is None:
+        return len(taken)
+    for message in taken:  # one of them cannot be: the others can
+        if (fault := _fault(session, [message], policy, channels, now)) is not None:
             log.error("message_unplanned", message=message.id, kind=message.kind, fault=repr(fault))
     return len(taken)
+
+
+def _fault(
+    session: Session, messages: Sequence[Outbox], policy: Policy, channels: Collection[str], now: datetime
+) -> Exception | None:
+    """Plan all of these, or none; why not."""
+    try:
+        with session.begin_nested():
+            for message in messages:
+                _plan(session, message, policy, channels, now)
+            for message in messages:
+                message.done_at = now
+    except (LookupError, TypeError, ValueError) as fault:
+        return fault
+    return None
 
 
 def unclaimed(session: Session, now: datetime) -> int:
@@ -160,8 +173,8 @@ def _plan(
     if not people:
         log.info("nobody_to_tell", message=message.id, kind=message.kind)
     urgent = subject.ticket.urgency != "normal"
-    for person in people:
-        notice = Notice(
+    notices = {
+        person.id: Notice(
             person_id=person.id,
             kind=told_as,
             ticket_id=subject.ticket.id,
@@ -170,27 +183,31 @@ def _plan(
             urgent=urgent,
             at=now,
         )
-        tell(session, notice, kind.group, policy, channels, now)
+        for person in people
+    }
+    _tell(session, notices, kind.group, policy, channels, now)
 
 
-def tell(
-    session: Session, notice: Notice, group: str, policy: Policy, channels: Collection[str], now: datetime
+def _tell(
+    session: Session,
+    notices: Mapping[int, Notice],
+    group: str,
+    policy: Policy,
+    channels: Collection[str],
+    now: datetime,
 ) -> None:
-    """Write a notice, with a receipt for each further way its person wants to hear of it by."""
-    session.add(notice)
+    """Write notices, by person, each with a receipt for every further way that she wants to hear of it by."""
+    session.add_all(notices.values())
+    notify_all(session, (Note(f"person:{person_id}", "notice") for person_id in notices))
+    if not notices or not channels:
+        return
     session.flush()
-    settings = select(NoticeSetting).where(
-        NoticeSetting.person_id == notice.person_id, NoticeSetting.channel.in_(channels)
-    )
-    for setting in session.scalars(settings):
+    wanted = NoticeSetting.person_id.in_(notices), NoticeSetting.channel.in_(channels)
+    for setting in session.scalars(select(NoticeSetting).where(*wanted).order_by(NoticeSetting.id)):
         if not setting.kinds or group in setting.kinds:
-            owe(
-                session,
-                notice,
-                setting.channel,
-                moment(now, wish(setting), policy.zone, urgent=notice.urgent),
-            )
-    notify(session, f"person:{notice.person_id}", "notice")
+            notice = notices[setting.person_id]
+            due_at = moment(now, wish(setting), policy.zone, urgent=notice.urgent)
+            owe(session, notice, setting.channel, due_at)
 
 
 def owe(session: Session, notice: Notice, channel: str, due_at: datetime) -> None:

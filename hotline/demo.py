@@ -20,10 +20,11 @@ from sqlalchemy.orm import Session
 from cases import units
 from cases.calls import (
     Arrival,
+    Progress,
     Step,
+    advance,
     close_call,
     end_call,
-    mark_answered,
     note_steps,
     open_call,
     route_call,
@@ -326,9 +327,9 @@ class _City:
             end_call(session, call_id, queued + timedelta(seconds=self._chance.choice(LOST_PATIENCE)))
             return call_id
         answered = queued + timedelta(seconds=self._chance.choice(WAITS))
-        mark_answered(session, call_id, agent.person_id, answered)
         ended = answered + timedelta(seconds=recording.seconds)
-        end_call(session, call_id, ended)
+        talked = Progress(answers=((answered, agent.person_id),), ended_at=ended)
+        advance(session, {call_id: talked})
         recording.write_legs(self._incoming, call_id, ended)
         return call_id
 

@@ -12,6 +12,7 @@ from cases import directory, knowledge
 from cases.directory import DirectoryForm
 from cases.knowledge import KnowledgeForm, State
 from routing.policy import Policy
+from storage.knowledge import KnowledgeEntry
 from storage.viewer import Viewer
 
 
@@ -23,9 +24,12 @@ def lay_out(session: Session, policy: Policy, editor: Viewer, keeper: Viewer, no
         form = city.directed(each)
         if form is not None:
             directory.write(session, keeper, form, policy, now)
+    used = []
     for each in plan["knowledge"]:
         if each.get("area", policy.area_code) == policy.area_code:
-            _write(session, editor, city, each)
+            used.append((_write(session, editor, city, each), each.get("used", 0)))
+    for entry, times in used:
+        entry.used = times
 
 
 class _City:
@@ -82,11 +86,11 @@ class _City:
         return next((code for code in self.said(codes).split() if code in known), "")
 
 
-def _write(session: Session, editor: Viewer, city: _City, each: dict[str, Any]) -> None:
+def _write(session: Session, editor: Viewer, city: _City, each: dict[str, Any]) -> KnowledgeEntry:
     entry = knowledge.write(session, editor, city.known(each), city.policy, city.now)
-    entry.used = each.get("used", 0)
     match each.get("state", State.PUBLISHED):
         case State.PUBLISHED:
             city.publish(session, editor, entry.id, entry.version)
         case State.WITHDRAWN:
             knowledge.withdraw(session, editor, entry.id)
+    return entry

@@ -4,7 +4,7 @@ A step says when, by whom, which act, and what the act needs; when it is its tur
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -58,6 +58,7 @@ class Story:
     agent: Viewer | None = None
     lead: str = ""  # the unit that leads it
     stopped: bool = False
+    shares: dict[int | None, SubOrder] = field(default_factory=dict)  # its units' newest, by the unit's id
 
 
 class Acts:
@@ -96,6 +97,7 @@ class Acts:
         choice = step.get("choice", "")
         longer = self._policy.kind(story.kind).longer
         story.lead = story.lead if first == "assist" else codes[0]
+        story.shares.clear()
         dispatch.send(
             self._session,
             self._who(story, step),
@@ -296,11 +298,14 @@ class Acts:
     def _share(self, story: Story, step: Step) -> SubOrder:
         """Of the unit that is said, else the leading one's."""
         unit_id = self._units.get(self._code(step.get("of", "")) or story.lead)
+        if unit_id in story.shares:
+            return story.shares[unit_id]
         mine = select(SubOrder).join(Ticket, Ticket.id == SubOrder.ticket_id)
         mine = mine.where(Ticket.number == story.number, SubOrder.unit_id == unit_id)
         newest = self._session.scalars(mine.order_by(SubOrder.sent_at.desc()).limit(1)).first()
         if newest is None:
             raise NotVisible("no such share")
+        story.shares[unit_id] = newest
         return newest
 
     def _code(self, said: str) -> str:

@@ -1,6 +1,5 @@
-"""A clock of its own: fires levels and plans notices until it is killed. `python sweeper.py URL …`"""
+"""A clock of its own: fires levels and plans notices until it is killed."""
 
-import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -27,7 +26,3 @@ def main(url: str, keys: str, policy_file: str, now: str) -> None:
             sweep(session, policy, calendar, at, limit=3)
         with database.session(60) as session:
             plan(session, policy, ["email"], at, limit=3)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

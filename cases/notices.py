@@ -185,10 +185,10 @@ def _plan(
         )
         for person in people
     }
-    _tell(session, notices, kind.group, policy, channels, now)
+    tell(session, notices, kind.group, policy, channels, now)
 
 
-def _tell(
+def tell(
     session: Session,
     notices: Mapping[int, Notice],
     group: str,

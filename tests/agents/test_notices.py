@@ -46,7 +46,7 @@ def tell(site: Site, login: str, kind: str = "ticket.dissatisfied", number: str 
         person = session.scalars(select(Person.id).where(Person.login == login)).one()
         ticket = session.scalars(select(Ticket).where(called(number or site.seed.tickets[0]))).one()
         notice = Notice(person_id=person, kind=kind, ticket_id=ticket.id, at=datetime.now(UTC))
-        notices.tell(session, notice, "work", load(POLICY), ("email",), datetime.now(UTC))
+        notices.tell(session, {person: notice}, "work", load(POLICY), ("email",), datetime.now(UTC))
         return notice.id
 
 

@@ -24,10 +24,11 @@ __all__ = ["database", "database_url", "desks", "owner", "pool"]
 
 # The files that take longest, longest first: begun last, one of them would keep all other workers waiting.
 LONG = (
-    *("test_readme", "test_up", "test_failures", "test_whole_case", "test_lab", "test_another_pc"),
-    *("test_spine", "test_transfer", "test_console", "test_recording", "test_failures_database"),
-    *("test_mishaps", "test_call", "test_strangers", "test_registration", "test_drain"),
-    *("test_demo_stories", "test_sealed_hunt", "test_openapi", "test_table", "test_demo"),  # the quick ones
+    *("test_readme", "test_up", "test_whole_case", "test_personal", "test_failures_database"),
+    *("test_failures", "test_another_pc", "test_lab", "test_spine", "test_transfer", "test_console"),
+    *("test_recording", "test_mishaps", "test_call", "test_strangers", "test_registration", "test_drain"),
+    *("test_table", "test_sealed_hunt", "test_demo_stories", "test_openapi"),  # the quick ones
+    *("test_sealed_counts", "test_clocks"),
 )
 # Files of tests/hotline that share what takes long to make: they go to one worker, where it is.
 TOGETHER = (

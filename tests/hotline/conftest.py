@@ -14,10 +14,10 @@ from tests.hotline.city import City, Running, wait_for
 
 
 @contextmanager
-def new_city(*, laid_out: bool = True) -> Iterator[City]:
+def new_city() -> Iterator[City]:
     home = Path(tempfile.mkdtemp(prefix="hl-", dir="/tmp"))
     home.chmod(0o711)  # as root the servers run as another user
-    city = City(home, laid_out=laid_out)
+    city = City(home)
     try:
         yield city
     finally:
@@ -31,13 +31,6 @@ def new_city(*, laid_out: bool = True) -> Iterator[City]:
 def city() -> Iterator[City]:
     """A home where nothing runs yet."""
     with new_city() as city:
-        yield city
-
-
-@pytest.fixture
-def new_home() -> Iterator[City]:
-    """A home where nothing ever ran."""
-    with new_city(laid_out=False) as city:
         yield city
 
 

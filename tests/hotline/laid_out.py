@@ -33,6 +33,11 @@ def furnish(home: Path, environment: Mapping[str, str]) -> None:
     subprocess.run(["cp", "-a", "--reflink=auto", f"{FOLDER}/home/.", str(home)], check=True)
 
 
+def said() -> str:
+    """What the start said that laid it out."""
+    return (FOLDER / "said").read_text(encoding="utf-8")
+
+
 def remove() -> None:
     """After the run."""
     shutil.rmtree(FOLDER, ignore_errors=True)
@@ -51,7 +56,9 @@ def _lay_out(path: Path) -> None:
             lambda: not any(home.recordings_incoming.rglob("*.wav")), "the demo's recordings to be kept", 120
         )
     finally:
-        running.stop()
+        stopped = running.stop()
+    assert stopped == 0, running.said
+    (FOLDER / "said").write_text(running.said, encoding="utf-8")
     (path / "tools").unlink()
     for logs in (home.log, home.asterisk_log):
         shutil.rmtree(logs)

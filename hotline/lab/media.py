@@ -69,7 +69,7 @@ class Media:
     def moment(self, since: float, sample: int) -> float:
         """When a sample of `heard(since)` arrived (time.monotonic())."""
         first = bisect_left(self._heard, since, key=_AT)
-        return _AT(self._heard[min(first + sample // FRAME, len(self._heard) - 1)])
+        return self._heard[min(first + sample // FRAME, len(self._heard) - 1)][0]
 
     def last(self, seconds: float) -> audio.Samples:
         return self.heard(time.monotonic() - seconds)

@@ -84,12 +84,7 @@ class Newcomer:
                 (user / name).parent.mkdir(parents=True, exist_ok=True)
                 (user / name).symlink_to(Path.home() / name)
         path = [each for each in os.environ["PATH"].split(":") if not Path(each).is_relative_to(CHECKOUT)]
-        # Half of pip's time goes into compiling what is never imported.
-        self.environment = city.environment | {
-            "HOME": str(user),
-            "PATH": ":".join(path),
-            "PIP_NO_COMPILE": "1",
-        }
+        self.environment = city.environment | {"HOME": str(user), "PATH": ":".join(path)}
         # She has not forbidden Python to keep what it compiled, whatever this test's own process was told.
         for name in ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE"):
             self.environment.pop(name, None)

@@ -95,7 +95,7 @@ def lead_id(session: Session, ticket: Ticket) -> int | None:
     return session.scalar(lead_ids([ticket.id]))
 
 
-def lead_ids(ticket_ids: Sequence[int]) -> Select[int]:
+def lead_ids(ticket_ids: Sequence[int]) -> Select[int | None]:
     """What these were merged into, as a query."""
     return select(Ending.lead_id).where(*_CURRENT, Ending.ticket_id.in_(ticket_ids))
 

@@ -65,16 +65,22 @@ def aside() -> None:
     """A command's own warnings go to standard error, as text: its standard output is its answer."""
     structlog.configure(
         processors=[
+            _warnings,
             structlog.stdlib.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             without_data,
             as_text,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _warnings(_logger: Any, method: str, record: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if method in ("debug", "info"):
+        raise structlog.DropEvent
+    return record
 
 
 def without_data(_logger: Any, _method: str, record: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -17,7 +17,6 @@ from hotline.cert import Keeper
 from hotline.home import Home
 from hotline.settings import Settings
 
-LOOKS = 3  # the kernel's list of sockets has gaps while others come and go
 LEAST_FREE_MIB = 300  # less, and recordings of calls under way would be cut short
 COMFORTABLE_FREE_MIB = 5000
 
@@ -85,12 +84,12 @@ def _explain(port: Port, why: OSError) -> str:
 
 def _by_whom(port: Port) -> str:
     """` by name (pid n)`, where we are allowed to see it."""
-    for _ in range(LOOKS):
-        with contextlib.suppress(psutil.Error, OSError):
-            for one in psutil.net_connections("udp" if port.udp else "tcp"):
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):  # of one that ends, say, or hides
+            for one in process.net_connections("udp" if port.udp else "tcp"):
                 listening = port.udp or one.status == psutil.CONN_LISTEN
-                if one.pid and listening and one.laddr[1:] == (port.number,):
-                    return f" by {psutil.Process(one.pid).name()} (pid {one.pid})"
+                if listening and one.laddr[1:] == (port.number,):
+                    return f" by {process.name()} (pid {process.pid})"
     return ""
 
 

@@ -14,8 +14,8 @@ from enum import StrEnum
 from typing import Protocol
 
 import structlog
-from sqlalchemy import Select, and_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from cases import joining, notice_words
 from cases.logins import viewer_of
@@ -47,6 +47,9 @@ class Fate(StrEnum):
     FAILED = "failed"  # surely not sent, and not tried again by itself
     UNSURE = "unsure"  # it may have been
     DROPPED = "dropped"  # nobody is to learn of it by this way any more
+
+
+UNSETTLED = (Fate.WAITING, Fate.SENDING)
 
 
 class NotSent(Exception):
@@ -137,22 +140,23 @@ def _claim(session: Session, post: Post, now: datetime) -> list[Receipt]:
     """Receipts that go as one message, marked as being sent; [] when nothing is due."""
     due = and_(Receipt.state == Fate.WAITING, Receipt.due_at <= now)
     left = and_(Receipt.state == Fate.SENDING, Receipt.claimed_at < now - LEASE)
-    query = select(Receipt).where(or_(due, left), Receipt.channel.in_(list(post.senders)))
+    query = select(Receipt).where(
+        or_(due, left), or_(Receipt.key == "", _leads()), Receipt.channel.in_(list(post.senders))
+    )
     first = session.scalar(
         query.order_by(Receipt.due_at, Receipt.id).limit(1).with_for_update(skip_locked=True)
     )
     if first is None:
         return []
     if first.key:  # tried before: the same ones go again
-        together = and_(Receipt.key == first.key, Receipt.state.in_([Fate.WAITING, Fate.SENDING]))
+        together = and_(Receipt.key == first.key, Receipt.state.in_(UNSETTLED))
     elif first.person_id is None:
         together = Receipt.id == first.id
     else:
         together = and_(due, Receipt.key == "", Receipt.person_id == first.person_id)
-    same = (
-        select(Receipt).where(together, Receipt.channel == first.channel).order_by(Receipt.due_at, Receipt.id)
-    )
-    rows = list(session.scalars(same.with_for_update(skip_locked=True)))
+    same = select(Receipt).where(together, Receipt.channel == first.channel).order_by(Receipt.id)
+    locked = session.scalars(same.with_for_update(skip_locked=not first.key))
+    rows = sorted(locked, key=lambda row: (row.due_at, row.id))
     key = first.key or secrets.token_hex(16)
     lost = first.state == Fate.SENDING and not post.senders[first.channel].repeatable
     for row in rows:
@@ -163,6 +167,14 @@ def _claim(session: Session, post: Post, now: datetime) -> list[Receipt]:
     if lost:
         _tell_of_lost(session, rows)
     return rows
+
+
+def _leads() -> ColumnElement[bool]:
+    """It is the first by id of those that go as one message, and stands for all of them: two that took a part
+    each would send different words under one key, of which the second is thrown away by who gets it."""
+    each = aliased(Receipt)
+    first = select(func.min(each.id)).where(each.key == Receipt.key, each.state.in_(UNSETTLED))
+    return Receipt.id == first.scalar_subquery()
 
 
 def _compose(session: Session, rows: Sequence[Receipt], post: Post) -> Outgoing | None:
@@ -235,7 +247,7 @@ def _leading(ticket_id: int) -> Select[str]:
 def _settle(session: Session, key: str, fate: Fate, error: str, parts: int, now: datetime) -> None:
     """What became of the message of this key; that it may have been sent gives way to what is known."""
     open_ = Receipt.key == key, Receipt.state.in_([Fate.SENDING, Fate.UNSURE])
-    rows = session.scalars(select(Receipt).where(*open_).with_for_update()).all()
+    rows = session.scalars(select(Receipt).where(*open_).order_by(Receipt.id).with_for_update()).all()
     for row in rows:
         row.state, row.error, row.parts, row.at = fate, error, parts, now
         if fate is Fate.WAITING and row.tries > len(RETRY):

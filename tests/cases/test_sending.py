@@ -176,6 +176,23 @@ def test_a_failure_is_tried_again_later_under_the_same_key(desk: Desk) -> None:
     assert desk.states() == [Fate.SENT]
 
 
+def test_what_goes_as_one_message_is_taken_whole_or_by_nobody(desk: Desk) -> None:
+    desk.wants(digest="hourly")
+    for _ in range(3):
+        desk.owe(now=NOW + timedelta(minutes=5))
+    desk.mail.does = _fails(NotSent("away", final=False))
+    assert desk.turn(NOW + timedelta(minutes=60)) == 1
+    desk.mail.does = lambda _: 1
+    later = NOW + timedelta(minutes=62)
+    with desk.office.database.session() as session:  # who takes it has locked the first of them so far
+        first = select(Receipt.id).order_by(Receipt.id).limit(1).with_for_update()
+        assert session.scalar(first)
+        assert desk.turn(later) == 0
+    assert desk.turn(later) == 1
+    before, after = desk.mail.had
+    assert (after.key, after.text) == (before.key, before.text)
+
+
 def test_it_failed_when_every_try_did(desk: Desk) -> None:
     desk.wants()
     desk.owe()

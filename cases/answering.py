@@ -12,7 +12,7 @@ from cases.errors import Refused
 from cases.joining import owe_caller
 from cases.permissions import Action
 from cases.personal import unmasked
-from cases.states import Event, State, after
+from cases.states import Event, State, after, only_in
 from cases.steps import demand_decider, locked, same, step, touch
 from routing.policy import Policy
 from routing.terms import Reason
@@ -110,8 +110,7 @@ def note_receipt(
     """What the other hotline gave for it. Raises NotAllowed, NotVisible, Conflict, Refused."""
     ticket = locked(session, viewer, number, Action.SORT)
     same(ticket, version, receipt)
-    if ticket.state != State.TRANSFERRED:
-        raise Refused({"event": f"not_in_{ticket.state}"})
+    only_in({State.TRANSFERRED}, ticket.state)
     _raise(_text("receipt", receipt, longest=LONGEST_RECEIPT))
     ending = current(session, ticket)
     assert ending is not None

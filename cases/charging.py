@@ -8,7 +8,7 @@ from cases import dialling
 from cases.dispatch import LONGEST
 from cases.errors import Refused
 from cases.permissions import Action
-from cases.states import OWED, State
+from cases.states import OWED, State, only_in
 from cases.steps import locked_order, touch
 from storage.tables import Ticket
 from storage.viewer import Viewer
@@ -29,10 +29,8 @@ def note_told(
     too_long, call unknown.
     """
     ticket, order = locked_order(session, viewer, order_id, Action.CHARGE_UNITS)
-    if ticket.state != State.HANDLING:
-        raise Refused({"event": f"not_in_{ticket.state}"})
-    if order.state not in OWED:
-        raise Refused({"event": f"not_in_{order.state}"})
+    only_in({State.HANDLING}, ticket.state)
+    only_in(OWED, order.state)
     faults = {}
     if not told or len(told) > LONGEST:
         faults["told"] = "too_long" if told else "required"

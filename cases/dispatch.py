@@ -14,7 +14,7 @@ from cases import units
 from cases.deadlines import awaited, deadline, load_calendar, order_due
 from cases.errors import Conflict, NotVisible, Refused
 from cases.permissions import Action
-from cases.states import Event, Order, State, Turn, after
+from cases.states import Event, Order, State, Turn, after, only_in
 from cases.steps import locked, locked_order, same, step, turn
 from routing.policy import Policy
 from routing.working_time import Calendar, Due
@@ -298,8 +298,7 @@ def recall(
     """
     ticket, order = locked_order(session, viewer, order_id, Action.CHARGE_UNITS)
     same(order, version, reason)
-    if ticket.state != State.HANDLING:
-        raise Refused({"event": f"not_in_{ticket.state}"})
+    only_in({State.HANDLING}, ticket.state)
     if not reason or len(reason) > LONGEST:
         raise Refused({"reason": "too_long" if reason else "required"})
     told = TicketNote(ticket_id=ticket.id, order_id=order.id, kind="recall", text=reason)

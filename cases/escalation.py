@@ -39,16 +39,9 @@ ROWS: dict[Subject, type[Deadline]] = {
 }
 ASKED_AGAIN = timedelta(hours=1)  # a share or a supervision of a case that is over, which may be reopened
 _OF_A_TICKET = load_only(
-    *(
-        Ticket.id,
-        Ticket.state,
-        Ticket.sealed,
-        Ticket.urgency,
-        Ticket.due_at,
-        Ticket.visit_due_at,
-        Ticket.created_at,
-    ),
-    *(Ticket.urged, Ticket.next_at, Ticket.next_for, Ticket.next_in),
+    *(Ticket.id, Ticket.state, Ticket.sealed, Ticket.urgency, Ticket.urged),
+    *(Ticket.due_at, Ticket.visit_due_at, Ticket.created_at),
+    *(Ticket.next_at, Ticket.next_for, Ticket.next_in),
 )
 
 

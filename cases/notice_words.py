@@ -11,12 +11,7 @@ from routing.policy import Policy
 from storage.tables import Ticket
 
 Say = Callable[..., str]  # a message catalogue of one language: key and values → words
-OF = (
-    "progress",
-    "instruction",
-    "supervision",
-    "visit",
-)  # whose deadline it is, where it is not the matter's own
+OF = ("progress", "instruction", "supervision", "visit")  # whose deadline it is, if not the matter's own
 LINES = 40  # in one message; more are counted
 
 

@@ -16,7 +16,7 @@ from cases.errors import NotVisible, Refused
 from cases.order_reply import Reply, checked
 from cases.permissions import Action
 from cases.personal import unmasked
-from cases.states import GONE, OWED, Order, State, Turn, after_turn
+from cases.states import GONE, OWED, Order, State, Turn, after_turn, only_in
 from cases.steps import locked_order, same, tell, turn
 from cases.visible import visible_tickets
 from routing.handling import Extension
@@ -233,8 +233,7 @@ def hers(
     session: Session, viewer: Viewer, order_id: int, version: int | None, yours: object
 ) -> tuple[Ticket, SubOrder]:
     ticket, order = locked_order(session, viewer, order_id, Action.HANDLE)
-    if ticket.state != State.HANDLING:
-        raise Refused({"event": f"not_in_{ticket.state}"})
+    only_in({State.HANDLING}, ticket.state)
     same(order, version, yours)
     return ticket, order
 
@@ -256,8 +255,7 @@ def entered(session: Session, viewer: Viewer, order_id: int) -> None:
 
 
 def at_work(order: SubOrder) -> None:
-    if order.state not in AT_WORK:
-        raise Refused({"event": f"not_in_{order.state}"})
+    only_in(AT_WORK, order.state)
 
 
 def taken(session: Session, viewer: Viewer, ticket: Ticket, order: SubOrder, now: datetime) -> None:

@@ -17,9 +17,9 @@ from cases.deadlines import awaited, extended, limit_due, load_calendar
 from cases.errors import Conflict, Refused
 from cases.joining import owe_caller
 from cases.looks import note_sealed
-from cases.orders import AT_WORK, LONGEST, below
+from cases.orders import AT_WORK, LONGEST, at_work, below
 from cases.permissions import Action
-from cases.states import GONE, Event, Order, State, Turn
+from cases.states import GONE, Event, Order, State, Turn, only_in
 from cases.steps import demand_decider, locked_order, step, touch, turn
 from cases.supervision import supervise_by_itself
 from cases.visible import visible_tickets
@@ -77,8 +77,7 @@ def rule_extension(
     """Granted: the share is due later, with what was passed down of it; if that is later than what was
     promised to the caller, she is told. Refused, with a reason: it stays."""
     ticket, order, request = _asked(session, viewer, order_id, "extension", policy, remark)
-    if order.state not in AT_WORK:
-        raise Refused({"event": f"not_in_{order.state}"})
+    at_work(order)
     if granted:
         due = _extended(session, order, request, policy)
         request.due_after = due.at
@@ -173,8 +172,7 @@ def _asked(
     request = session.scalar(newest.with_for_update())
     if request is None or request.decision:
         raise Conflict(theirs=request, yours=remark)
-    if ticket.state != State.HANDLING:
-        raise Refused({"event": f"not_in_{ticket.state}"})
+    only_in({State.HANDLING}, ticket.state)
     if request.asked_by == viewer.person_id:
         raise Refused({"order": "own_request"})
     if len(remark) > LONGEST:

@@ -4,7 +4,7 @@ The five steps: accept → sort (ACCEPTED), handle in time (HANDLING, REVIEW), s
 state: cases/supervision.py), feed back and visit (VISIT).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
@@ -142,6 +142,12 @@ def after(state: State, event: Event) -> State:
 def after_turn(state: Order, turn: Turn) -> Order:
     """Raises Refused when the turn has no place in this state."""
     return _next(ORDER, state, turn)
+
+
+def only_in(states: Container[str], state: str) -> None:
+    """Raises Refused when this is none of the states in which what is asked for has its place."""
+    if state not in states:
+        raise Refused({"event": f"not_in_{state}"})
 
 
 def _next(table: Mapping[S, Mapping[E, S]], state: S, event: E) -> S:

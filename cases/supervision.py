@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from cases.deadlines import limit_due, load_calendar
 from cases.errors import Refused
 from cases.permissions import Action
-from cases.states import OPEN, OWED
+from cases.states import OPEN, OWED, only_in
 from cases.steps import locked, tell
 from routing.policy import Policy
 from routing.working_time import Calendar
@@ -35,8 +35,7 @@ def urge(
     ticket = locked(session, viewer, number, Action.SUPERVISE)
     if len(words.strip()) > LONGEST:
         raise Refused({"words": "too_long"})
-    if ticket.state not in OPEN:
-        raise Refused({"event": f"not_in_{ticket.state}"})
+    only_in(OPEN, ticket.state)
     order = session.get(SubOrder, order_id) if order_id is not None else None
     if order_id is not None and (order is None or order.ticket_id != ticket.id or order.state not in OWED):
         raise Refused({"event": "not_owed"})
@@ -73,8 +72,7 @@ def supervise(
         faults["ground"] = "unknown" if ground else "required"
     if faults:
         raise Refused(faults)
-    if ticket.state not in OPEN:
-        raise Refused({"event": f"not_in_{ticket.state}"})
+    only_in(OPEN, ticket.state)
     if current(session, ticket) is not None:
         raise Refused({"event": "supervised_already"})
     row = _supervised(
